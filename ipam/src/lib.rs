@@ -1,0 +1,1 @@
+//! Address ranges, the allocator and host-local's store on disk.

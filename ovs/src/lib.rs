@@ -1,0 +1,1 @@
+//! Open vSwitch: OVSDB client after RFC 7047, ports, bridges, process watch.

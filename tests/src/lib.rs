@@ -1,0 +1,1 @@
+//! Harness and suites: fresh namespaces, a private OVS per test, the VM.
