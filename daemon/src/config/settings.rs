@@ -1,0 +1,136 @@
+//! The settings as the daemon uses them: checked and typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::field::by_key;
+use super::layer::{Layer, Origin, effective};
+use super::value;
+
+/// Where Services come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Services {
+    /// Nowhere: no Service is programmed.
+    None,
+}
+
+/// How other nodes' pods are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodRoutes {
+    /// Somebody else sees to it.
+    None,
+}
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This node's name in the API.
+    pub node_name: String,
+    /// Where Services come from.
+    pub services: Services,
+    /// Directory of the attachment records and the control socket.
+    pub state_dir: PathBuf,
+    /// Directory of pinned maps and programs.
+    pub bpf_dir: PathBuf,
+    /// The OVSDB socket.
+    pub ovsdb: PathBuf,
+    /// Where health is served; none is off.
+    pub healthz: Option<SocketAddr>,
+    /// Where metrics are served; none is off.
+    pub metrics: Option<SocketAddr>,
+    /// How other nodes' pods are reached.
+    pub pod_routes: PodRoutes,
+    /// Directory of the address leases.
+    pub ipam_dir: PathBuf,
+    /// Time between full passes when nothing happens.
+    pub resync: Duration,
+    /// Time between the two looks at a port without a record.
+    pub stale_after: Duration,
+    /// The log filter.
+    pub log: String,
+}
+
+impl Settings {
+    /// Checks every setting; the first layer has precedence. `host_name` is asked where no node name is given.
+    pub fn resolve(
+        layers: &[&Layer],
+        host_name: impl FnOnce() -> String,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            node_name: field(layers, "node-name", value::node_name, || {
+                host_name().to_lowercase()
+            })?,
+            services: required(layers, "services", services)?,
+            state_dir: required(layers, "state-dir", value::absolute_path)?,
+            bpf_dir: required(layers, "bpf-dir", value::absolute_path)?,
+            ovsdb: required(layers, "ovsdb", value::socket_path)?,
+            healthz: required(layers, "healthz", value::listen)?,
+            metrics: required(layers, "metrics", value::listen)?,
+            pod_routes: required(layers, "pod-routes", pod_routes)?,
+            ipam_dir: required(layers, "ipam-dir", value::absolute_path)?,
+            resync: required(layers, "resync", value::seconds)?,
+            stale_after: required(layers, "stale-after", value::seconds)?,
+            log: required(layers, "log", log)?,
+        })
+    }
+}
+
+/// A field that has a default in the table.
+fn required<T>(
+    layers: &[&Layer],
+    key: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, ConfigError> {
+    field(layers, key, parse, String::new)
+}
+
+/// A field whose default `fallback` finds out.
+fn field<T>(
+    layers: &[&Layer],
+    key: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+    fallback: impl FnOnce() -> String,
+) -> Result<T, ConfigError> {
+    let field = by_key(key).expect("the key is in the table of fields");
+    let (value, origin) = match effective(layers, field) {
+        Some(given) => (given.value, given.origin),
+        None => (fallback(), Origin::Default),
+    };
+    parse(&value).map_err(|reason| ConfigError::Invalid {
+        field: key,
+        value,
+        origin,
+        reason,
+    })
+}
+
+fn services(text: &str) -> Result<Services, String> {
+    match text {
+        "none" => Ok(Services::None),
+        "kubernetes" => Err("the kubernetes source is not available yet, only none is".to_owned()),
+        dir if dir.starts_with("dir:") => {
+            Err("the dir: source is not available yet, only none is".to_owned())
+        }
+        _ => Err("must be none (later also kubernetes or dir:PATH)".to_owned()),
+    }
+}
+
+fn pod_routes(text: &str) -> Result<PodRoutes, String> {
+    match text {
+        "none" => Ok(PodRoutes::None),
+        "direct" | "flannel" => Err("this mode is not available yet, only none is".to_owned()),
+        _ => Err("must be none (later also direct or flannel)".to_owned()),
+    }
+}
+
+fn log(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
