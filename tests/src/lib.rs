@@ -1,1 +1,13 @@
-//! Harness and suites: fresh namespaces, a private OVS per test, the VM.
+//! Harness of the privileged suites: fresh network namespaces, a private Open vSwitch per test, runners for
+//! CNI plugins, traffic that measures an outage, and a guard that finds what a test left behind.
+//!
+//! It depends on no crate of the workspace, so that every one of them may use it in its own tests; what berth
+//! itself does is driven through its binaries only. Everything here needs root and fails without it.
+
+pub mod binaries;
+pub mod cni;
+mod diagnosis;
+pub mod netns;
+pub mod ovs;
+pub mod rig;
+pub mod wait;
