@@ -1,0 +1,1 @@
+//! Monitor requests and the updates that follow.
