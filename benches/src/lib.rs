@@ -1,1 +1,15 @@
-//! Commands that measure, never tests.
+//! Commands that measure, never tests: how long pods wait for their network, and what it carries.
+//!
+//! `bench-cni` times the plugin against the reference plugins, the outage of
+//! pods while Open vSwitch restarts, and what the programs cost. `bench-ports`
+//! compares the data paths of the port strategies. Each measurement is a file;
+//! all of them report through [`report`].
+
+pub mod cni;
+pub mod contender;
+pub mod interrupt;
+pub mod plugin;
+pub mod programs;
+pub mod report;
+pub mod setting;
+pub mod stats;

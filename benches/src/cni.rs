@@ -1,0 +1,6 @@
+//! The measurements of `bench-cni`, one a file.
+
+pub mod burst;
+pub mod footprint;
+pub mod leases;
+pub mod serial;

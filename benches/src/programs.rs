@@ -1,0 +1,79 @@
+//! Where the measured programs are, and the folders a run leaves nothing in.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tests::binaries;
+
+/// Builds the reference plugins if they are not in the cache, and prints where they are.
+const SETUP: &str = include_str!("../setup.sh");
+
+/// The programs under test, their peers, and the folders of this run.
+#[derive(Debug)]
+pub struct Programs {
+    /// Holds `berth` under each of its names.
+    berth: TempDir,
+    peers: PathBuf,
+    /// IPAM stores: on a disk, as `/var/lib/cni` is.
+    stores: TempDir,
+    /// Attachment records: in `/run`, as the plugin's default is.
+    state: TempDir,
+}
+
+impl Programs {
+    /// Find berth, build the reference plugins when they are missing, make the folders.
+    ///
+    /// # Errors
+    /// When berth is not built, or the peers cannot be.
+    pub fn prepare() -> Result<Self> {
+        let plugin = binaries::berth()?;
+        let folder = |parent: &str| {
+            tempfile::Builder::new()
+                .prefix("berth-bench-")
+                .tempdir_in(parent)
+                .with_context(|| format!("cannot make a folder in {parent}"))
+        };
+        let berth = folder("/run")?;
+        for name in ["berth", "berth-ipam", "host-local", "loopback"] {
+            symlink(&plugin, berth.path().join(name)).context("cannot link the plugin")?;
+        }
+        Ok(Self { berth, peers: peers()?, stores: folder("/var/tmp")?, state: folder("/run")? })
+    }
+
+    /// The folder of `berth` and its links.
+    pub fn berth(&self) -> &Path {
+        self.berth.path()
+    }
+
+    /// The folder of the reference plugins.
+    pub fn peers(&self) -> &Path {
+        &self.peers
+    }
+
+    /// The folder where IPAM stores are made.
+    pub fn stores(&self) -> &Path {
+        self.stores.path()
+    }
+
+    /// The folder where attachment records and control sockets are made.
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+}
+
+fn peers() -> Result<PathBuf> {
+    let output = Command::new("bash")
+        .args(["-c", SETUP, "setup.sh", "peers"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run bash")?;
+    if !output.status.success() {
+        bail!("the reference plugins could not be prepared, see above");
+    }
+    let text = String::from_utf8(output.stdout).context("the path of the peers is not UTF-8")?;
+    Ok(PathBuf::from(text.trim()))
+}
