@@ -5,5 +5,10 @@
 //! socket, health and metrics.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod config;
+pub mod metrics;
+pub mod process;
+pub mod report;
+pub mod timeline;
 pub mod version;
