@@ -7,7 +7,10 @@
 pub mod binaries;
 pub mod cni;
 mod diagnosis;
+pub mod leftovers;
 pub mod netns;
 pub mod ovs;
 pub mod rig;
+pub mod runner;
+pub mod traffic;
 pub mod wait;

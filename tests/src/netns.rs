@@ -183,6 +183,11 @@ pub(crate) struct Entrance {
 }
 
 impl Entrance {
+    /// See [`Netns::name`].
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// See [`Netns::run`].
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let ended = thread::scope(|scope| {

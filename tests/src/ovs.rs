@@ -61,7 +61,7 @@ impl fmt::Display for Datapath {
 pub struct Ovs {
     rundir: TempDir,
     socket: PathBuf,
-    entrance: Entrance,
+    pub(crate) entrance: Entrance,
     datapath: Datapath,
     ovsdb: Option<Daemon>,
     vswitchd: Option<Daemon>,

@@ -1,0 +1,12 @@
+//! Traffic across an event: what the pods felt, and not only what the state looked like afterwards.
+//!
+//! [`PingTrain`] counts lost datagrams and times the outage; [`TcpSession`] proves that a connection lived on
+//! and delivered every byte once and in order.
+
+mod ping;
+mod records;
+mod tcp;
+
+pub use ping::{PingReport, PingTrain, Window};
+pub use records::Tally;
+pub use tcp::{Echo, TcpReport, TcpSession};
