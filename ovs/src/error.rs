@@ -12,8 +12,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// A failure of the database connection, of a transaction, or of the switch behind it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// cannot connect to the OVSDB socket
-    #[error("cannot connect to the OVSDB socket {}: {source}", path.display())]
+    /// cannot connect to the socket
+    #[error("cannot connect to the Open vSwitch socket {}: {source}", path.display())]
     Connect {
         /// the socket
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum Error {
         source: io::Error,
     },
     /// the connection ended with the request unanswered; whether it was carried out is unknown
-    #[error("connection to OVSDB at {} closed: {reason}", path.display())]
+    #[error("connection to {} closed: {reason}", path.display())]
     Closed {
         /// the socket
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum Error {
         reason: String,
     },
     /// the server sent something that is not OVSDB; the connection is dropped
-    #[error("OVSDB server at {} broke the protocol: {detail}", path.display())]
+    #[error("server at {} broke the protocol: {detail}", path.display())]
     Protocol {
         /// the socket
         path: PathBuf,
@@ -37,10 +37,12 @@ pub enum Error {
         detail: String,
     },
     /// the server refused a whole request, for example for an unknown database
-    #[error("OVSDB refused {method}: {error}")]
+    #[error("server at {} refused {method}: {error}", path.display())]
     Refused {
+        /// the socket
+        path: PathBuf,
         /// JSON-RPC method
-        method: &'static str,
+        method: String,
         /// the server's error, as JSON unless it is a plain string
         error: String,
     },
@@ -69,12 +71,12 @@ pub enum Error {
         found: String,
     },
     /// the server gave no answer in time
-    #[error("no answer from OVSDB at {} to {method} within {} ms", path.display(), after.as_millis())]
+    #[error("no answer from {} to {method} within {} ms", path.display(), after.as_millis())]
     TimedOut {
         /// the socket
         path: PathBuf,
         /// JSON-RPC method
-        method: &'static str,
+        method: String,
         /// how long berth waited
         after: Duration,
     },

@@ -62,6 +62,9 @@ impl Splitter {
     /// Greatest length of a message in bytes: a replica of some ten thousand ports.
     pub const LONGEST: usize = 256 << 20;
 
+    /// Largest buffer kept for the next message, in bytes.
+    const KEPT: usize = 1 << 20;
+
     /// A splitter at the beginning of a stream.
     pub fn new() -> Self {
         Splitter::with_longest(Self::LONGEST)
@@ -89,6 +92,10 @@ impl Splitter {
             self.scanned -= self.taken;
             self.offset += self.taken as u64;
             self.taken = 0;
+            // the first copy of the database may be megabytes, what follows is small
+            if self.bytes.is_empty() && self.bytes.capacity() > Self::KEPT {
+                self.bytes = Vec::new();
+            }
         }
         self.bytes.extend_from_slice(bytes);
     }

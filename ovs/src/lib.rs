@@ -12,8 +12,10 @@
 #![forbid(unsafe_code)]
 
 mod add_port;
+mod answer;
 pub mod bridge;
 pub mod client;
+mod connection;
 pub mod control;
 mod del_port;
 mod error;
@@ -31,6 +33,7 @@ pub mod session;
 pub mod snapshot;
 pub mod switch;
 pub mod system;
+mod tables;
 pub mod value;
 
 pub use bridge::{Bridge, Datapath, FailMode};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::row::Row;
 use crate::value::{Atom, Uuid, Value};
 
@@ -111,46 +111,65 @@ impl Columns {
 /// One operation of a transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// Reads `columns` of the rows that match (`_uuid` too if named).
+    /// reads columns of the rows that match
     Select {
+        /// table to read
         table: &'static str,
+        /// all must hold; none: every row
         conditions: Vec<Condition>,
+        /// what to read; `_uuid` comes only if it is named
         columns: &'static [&'static str],
     },
-    /// Adds a row; others of the transaction refer to it by `name`.
+    /// adds a row
     Insert {
+        /// table to add to
         table: &'static str,
+        /// columns that differ from their defaults
         row: Columns,
+        /// what other operations of the transaction call the row, a C identifier
         name: Option<String>,
     },
-    /// Sets columns of the rows that match.
+    /// sets columns of the rows that match
     Update {
+        /// table to change
         table: &'static str,
+        /// all must hold; none: every row
         conditions: Vec<Condition>,
+        /// columns with their new values
         row: Columns,
     },
-    /// Changes columns of the rows that match, relative to what they hold.
+    /// changes columns of the rows that match, relative to what they hold
     Mutate {
+        /// table to change
         table: &'static str,
+        /// all must hold; none: every row
         conditions: Vec<Condition>,
+        /// changes, made in this order
         mutations: Vec<Mutation>,
     },
-    /// Deletes the rows that match.
+    /// deletes the rows that match
     Delete {
+        /// table to delete from
         table: &'static str,
+        /// all must hold; none: every row
         conditions: Vec<Condition>,
     },
-    /// Lets the transaction go on only once `columns` of the rows that match are (`until_equal`) or are
-    /// not exactly `rows`; fails with `timed out` if that is not so within `timeout`.
+    /// holds the transaction back until the rows that match are, or are no more, exactly some rows
     Wait {
+        /// table to watch
         table: &'static str,
+        /// all must hold; none: every row
         conditions: Vec<Condition>,
+        /// columns to compare
         columns: &'static [&'static str],
+        /// true: until they are `rows`; false: until they are not
         until_equal: bool,
+        /// rows to compare with
         rows: Vec<Columns>,
+        /// after this the transaction fails with `timed out`; zero: it fails unless that is so now
         timeout: Duration,
     },
-    /// Text for the database's log.
+    /// text for the database's log
     Comment(String),
 }
 
@@ -169,16 +188,11 @@ impl Op {
         format!("{verb} {table}")
     }
 
-    /// Table whose rows the operation reads, adds or changes.
-    pub(crate) fn table(&self) -> &'static str {
+    /// How long the server may hold the transaction back for this operation.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         match self {
-            Op::Select { table, .. }
-            | Op::Insert { table, .. }
-            | Op::Update { table, .. }
-            | Op::Mutate { table, .. }
-            | Op::Delete { table, .. }
-            | Op::Wait { table, .. } => table,
-            Op::Comment(_) => "",
+            Op::Wait { timeout, .. } => Some(*timeout),
+            _ => None,
         }
     }
 

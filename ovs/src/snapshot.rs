@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bridge::Bridge;
 use crate::interface::Interface;
-use crate::port::Port;
+use crate::port::{Port, PortRow};
 use crate::system::System;
 use crate::value::Uuid;
 
@@ -38,6 +38,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of nothing.
+    pub fn empty(connection: Connection) -> Self {
+        Snapshot {
+            connection,
+            resyncs: 0,
+            system: None,
+            bridges: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+        }
+    }
+
     /// True while the tables follow the database.
     pub fn is_live(&self) -> bool {
         self.connection == Connection::Live
@@ -51,7 +63,7 @@ impl Snapshot {
     }
 
     /// The port with its bridge and first interface.
-    pub fn port(&self, name: &str) -> Option<crate::port::PortRow> {
+    pub fn port(&self, name: &str) -> Option<PortRow> {
         let port = self.ports.get(name)?;
         let interface = self
             .interfaces
@@ -62,7 +74,7 @@ impl Snapshot {
                     .values()
                     .find(|interface| port.interfaces.contains(&interface.uuid))
             })?;
-        Some(crate::port::PortRow {
+        Some(PortRow {
             bridge: self.bridge_of(port.uuid)?.name.clone(),
             port: Port::clone(port),
             interface: Interface::clone(interface),
