@@ -68,13 +68,27 @@ impl Contender {
     /// berth's IPAM executed by itself.
     pub fn berth_ipam(programs: &Programs) -> Result<Self> {
         let keys = json!({ "type": "berth-ipam" });
-        Self::new(programs.berth(), programs, "berth-ipam", "berth-ipam", None, &keys)
+        Self::new(
+            programs.berth(),
+            programs,
+            "berth-ipam",
+            "berth-ipam",
+            None,
+            &keys,
+        )
     }
 
     /// The reference host-local by itself.
     pub fn host_local(programs: &Programs) -> Result<Self> {
         let keys = json!({ "type": "host-local" });
-        Self::new(programs.peers(), programs, "host-local", "host-local", None, &keys)
+        Self::new(
+            programs.peers()?,
+            programs,
+            "host-local",
+            "host-local",
+            None,
+            &keys,
+        )
     }
 
     fn berth(
@@ -83,8 +97,14 @@ impl Contender {
         switch: Option<(Netns, Ovs)>,
         keys: &Value,
     ) -> Result<Self> {
-        let mut contender =
-            Self::new(programs.berth(), programs, label, "berth-ipam", switch, keys)?;
+        let mut contender = Self::new(
+            programs.berth(),
+            programs,
+            label,
+            "berth-ipam",
+            switch,
+            keys,
+        )?;
         contender.config["type"] = json!("berth");
         contender.config["stateDir"] = json!(contender.state);
         contender.plugin.program.set_file_name("berth");
@@ -92,7 +112,7 @@ impl Contender {
     }
 
     fn peer(programs: &Programs, label: &str, keys: &Value) -> Result<Self> {
-        Self::new(programs.peers(), programs, label, "host-local", None, keys)
+        Self::new(programs.peers()?, programs, label, "host-local", None, keys)
     }
 
     fn new(
@@ -123,8 +143,19 @@ impl Contender {
             config[key] = value.clone();
         }
         let program = path.join(config["type"].as_str().unwrap_or_default());
-        let plugin = Plugin { program, path: path.to_owned() };
-        Ok(Self { label: label.to_owned(), plugin, config, store, state, ovs, node })
+        let plugin = Plugin {
+            program,
+            path: path.to_owned(),
+        };
+        Ok(Self {
+            label: label.to_owned(),
+            plugin,
+            config,
+            store,
+            state,
+            ovs,
+            node,
+        })
     }
 
     /// The namespace that is its node.
@@ -164,7 +195,8 @@ impl Contender {
 
     /// ADD, from a thread inside the node.
     pub fn add(&self, container: &str, netns: &Path) -> Result<Done> {
-        self.plugin.call("ADD", &Pod { container, netns }, &self.config)
+        self.plugin
+            .call("ADD", &Pod { container, netns }, &self.config)
     }
 
     /// DEL, from a thread inside the node, with the result of ADD as a runtime gives it back.

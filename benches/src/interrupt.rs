@@ -32,7 +32,10 @@ pub fn watch() -> anyhow::Result<()> {
 /// # Errors
 /// After SIGINT or SIGTERM.
 pub fn check() -> anyhow::Result<()> {
-    if ASKED.get().is_some_and(|asked| asked.load(Ordering::Relaxed)) {
+    if ASKED
+        .get()
+        .is_some_and(|asked| asked.load(Ordering::Relaxed))
+    {
         bail!("interrupted: cleaning up");
     }
     Ok(())

@@ -8,8 +8,10 @@
 pub mod cni;
 pub mod contender;
 pub mod interrupt;
+pub mod node_daemon;
 pub mod plugin;
 pub mod programs;
 pub mod report;
 pub mod setting;
 pub mod stats;
+pub mod wire;

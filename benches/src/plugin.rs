@@ -65,7 +65,9 @@ impl Plugin {
         let start = Instant::now();
         let mut child = self.start(verb, pod)?;
         feed(&mut child, &config)?;
-        let output = child.wait_with_output().context("a plugin cannot be waited for")?;
+        let output = child
+            .wait_with_output()
+            .context("a plugin cannot be waited for")?;
         let elapsed = start.elapsed();
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
@@ -107,7 +109,10 @@ impl Plugin {
 /// # Errors
 /// When the plugin has closed its standard input.
 pub fn feed(child: &mut Child, config: &str) -> Result<()> {
-    let mut input = child.stdin.take().context("a plugin without standard input")?;
+    let mut input = child
+        .stdin
+        .take()
+        .context("a plugin without standard input")?;
     match input.write_all(config.as_bytes()) {
         // It answered without reading, as for VERSION; its exit status says whether that was right.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

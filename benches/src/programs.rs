@@ -1,5 +1,6 @@
 //! Where the measured programs are, and the folders a run leaves nothing in.
 
+use std::cell::OnceCell;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ const SETUP: &str = include_str!("../setup.sh");
 pub struct Programs {
     /// Holds `berth` under each of its names.
     berth: TempDir,
-    peers: PathBuf,
+    peers: OnceCell<PathBuf>,
     /// IPAM stores: on a disk, as `/var/lib/cni` is.
     stores: TempDir,
     /// Attachment records: in `/run`, as the plugin's default is.
@@ -24,10 +25,10 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Find berth, build the reference plugins when they are missing, make the folders.
+    /// Find berth and the daemon, and make the folders.
     ///
     /// # Errors
-    /// When berth is not built, or the peers cannot be.
+    /// When berth is not built.
     pub fn prepare() -> Result<Self> {
         let plugin = binaries::berth()?;
         let folder = |parent: &str| {
@@ -40,7 +41,12 @@ impl Programs {
         for name in ["berth", "berth-ipam", "host-local", "loopback"] {
             symlink(&plugin, berth.path().join(name)).context("cannot link the plugin")?;
         }
-        Ok(Self { berth, peers: peers()?, stores: folder("/var/tmp")?, state: folder("/run")? })
+        Ok(Self {
+            berth,
+            peers: OnceCell::new(),
+            stores: folder("/var/tmp")?,
+            state: folder("/run")?,
+        })
     }
 
     /// The folder of `berth` and its links.
@@ -48,9 +54,15 @@ impl Programs {
         self.berth.path()
     }
 
-    /// The folder of the reference plugins.
-    pub fn peers(&self) -> &Path {
-        &self.peers
+    /// The folder of the reference plugins; they are built now if they are missing.
+    ///
+    /// # Errors
+    /// When they cannot be built.
+    pub fn peers(&self) -> Result<&Path> {
+        if self.peers.get().is_none() {
+            self.peers.set(build_peers()?).ok();
+        }
+        Ok(self.peers.get().expect("set just now"))
     }
 
     /// The folder where IPAM stores are made.
@@ -64,7 +76,7 @@ impl Programs {
     }
 }
 
-fn peers() -> Result<PathBuf> {
+fn build_peers() -> Result<PathBuf> {
     let output = Command::new("bash")
         .args(["-c", SETUP, "setup.sh", "peers"])
         .stdin(Stdio::null())

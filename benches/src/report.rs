@@ -29,7 +29,12 @@ impl Report {
             println!("  {name}: {value}");
         }
         println!();
-        Self { title: title.to_owned(), setting, tables: Vec::new(), out }
+        Self {
+            title: title.to_owned(),
+            setting,
+            tables: Vec::new(),
+            out,
+        }
     }
 
     /// Print the table and keep it.
@@ -48,7 +53,10 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let setting = self.setting.iter().map(|(name, value)| (name.clone(), json!(value)));
+        let setting = self
+            .setting
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)));
         json!({
             "title": self.title,
             "setting": Value::Object(setting.collect()),
@@ -87,6 +95,9 @@ mod tests {
 
     #[test]
     fn files_stand_beside_each_other() {
-        assert_eq!(beside(Path::new("/a/cni-6.12"), "md"), PathBuf::from("/a/cni-6.12.md"));
+        assert_eq!(
+            beside(Path::new("/a/cni-6.12"), "md"),
+            PathBuf::from("/a/cni-6.12.md")
+        );
     }
 }

@@ -12,7 +12,13 @@ use tests::rig::Rig;
 pub fn machine(work: &Path) -> Vec<(String, String)> {
     let uname = nix::sys::utsname::uname();
     let kernel = uname
-        .map(|u| format!("{} {}", u.sysname().to_string_lossy(), u.release().to_string_lossy()))
+        .map(|u| {
+            format!(
+                "{} {}",
+                u.sysname().to_string_lossy(),
+                u.release().to_string_lossy()
+            )
+        })
         .unwrap_or_else(|_| "unknown".into());
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     vec![
@@ -38,12 +44,17 @@ pub fn version(program: &Path, option: &str) -> String {
 /// The load average of the last minute: figures of a busy machine are worth less.
 fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+    text.split_whitespace()
+        .next()
+        .unwrap_or("unknown")
+        .to_owned()
 }
 
 fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
     model.unwrap_or("unknown").trim().to_owned()
 }
 

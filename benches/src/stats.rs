@@ -33,8 +33,12 @@ pub fn worst(values: &[f64]) -> Option<f64> {
 ///
 /// Rounds that only one side has, and rounds where `b` is zero, do not count.
 pub fn pairwise_ratio(a: &[f64], b: &[f64]) -> Option<f64> {
-    let ratios: Vec<f64> =
-        a.iter().zip(b).filter(|&(_, &b)| b != 0.0).map(|(a, b)| a / b).collect();
+    let ratios: Vec<f64> = a
+        .iter()
+        .zip(b)
+        .filter(|&(_, &b)| b != 0.0)
+        .map(|(a, b)| a / b)
+        .collect();
     median(&ratios)
 }
 

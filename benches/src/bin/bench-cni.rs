@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use benches::cni::{burst, footprint, leases, serial};
+use benches::cni::{burst, daemon_memory, footprint, leases, outage, serial};
 use benches::contender::Contender;
 use benches::programs::Programs;
 use benches::report::Report;
 use benches::{interrupt, setting};
 use clap::Parser;
+use tests::binaries;
+use tests::ovs::Datapath;
+use tests::rig::{Rig, Strategy};
 
-/// Times ADD and DEL against bridge and ptp with host-local, outages of pods while OVS restarts, and footprint.
+/// Times ADD and DEL against bridge and ptp with host-local, the outage of pods while OVS restarts, and what the
+/// programs cost.
 ///
-/// Needs root, and the release programs of `make build`. The reference plugins
-/// are built at the first run, which needs Go 1.24 or later.
+/// Needs root, and the release programs of `make build`. The reference plugins are built at the first run, which
+/// needs Go 1.24 or later. In the VM only the outages are measured: emulated times compare with nothing else.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -26,9 +30,9 @@ struct Arguments {
     /// Only these measurements, comma-separated.
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Measurement>,
-    /// Only the reference plugins: to try the bench itself.
-    #[arg(long)]
-    peers_only: bool,
+    /// Pods of the outages, comma-separated.
+    #[arg(long, value_delimiter = ',', default_values_t = outage::PODS)]
+    pods: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -39,7 +43,9 @@ enum Measurement {
     Burst,
     /// 0 to 4000 leases in the store.
     Leases,
-    /// Size, start time, memory.
+    /// Outage when vswitchd is killed.
+    Outage,
+    /// Size, start time and memory of the plugin, memory of the daemon.
     Footprint,
 }
 
@@ -47,34 +53,75 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     interrupt::watch()?;
     let programs = Programs::prepare()?;
-    let mut report = Report::new("bench-cni", setting::machine(programs.stores()), arguments.out.clone());
-    let wanted = |m| arguments.only.is_empty() || arguments.only.contains(&m);
-    let repeats = |full: usize, quick: usize| if arguments.quick { quick } else { full };
-    let field = || -> Result<Vec<Contender>> {
-        let mut field = Vec::new();
-        if !arguments.peers_only {
-            field.push(Contender::routed(&programs)?);
-        }
-        field.push(Contender::ptp(&programs)?);
-        field.push(Contender::bridge(&programs)?);
-        Ok(field)
+    let mut setting = setting::machine(programs.stores());
+    setting.push((
+        "berth".into(),
+        setting::version(&binaries::berth()?, "--version"),
+    ));
+    setting.push((
+        "Open vSwitch".into(),
+        setting::version("ovs-vswitchd".as_ref(), "--version"),
+    ));
+    let mut report = Report::new("bench-cni", setting, arguments.out.clone());
+
+    let in_vm = Rig::current().is_vm();
+    let wanted = |m| match arguments.only.as_slice() {
+        [] => !in_vm || m == Measurement::Outage,
+        only => only.contains(&m),
     };
+    let repeats = |full: usize, quick: usize| if arguments.quick { quick } else { full };
+
     if wanted(Measurement::Serial) {
-        let field = field()?;
-        let times = serial::measure(&field, repeats(200, 30))?;
-        report.add(serial::table(&field, &times, field.len() - 1))?;
+        for table in serial::tables(plain(&programs)?, on_ovs(&programs)?, repeats(200, 30))? {
+            report.add(table)?;
+        }
     }
     if wanted(Measurement::Burst) {
-        report.add(burst::table(&field()?, 8, repeats(25, 5))?)?;
-        report.add(burst::table(&field()?, 250, repeats(5, 1))?)?;
+        report.add(burst::table(&plain(&programs)?, 8, repeats(25, 5))?)?;
+        report.add(burst::table(&plain(&programs)?, 250, repeats(5, 1))?)?;
     }
     if wanted(Measurement::Leases) {
         for table in leases::tables(&programs, repeats(50, 10))? {
             report.add(table)?;
         }
     }
+    if wanted(Measurement::Outage) {
+        let kills = repeats(5, 2);
+        let mut table = outage::table(kills);
+        for &datapath in Rig::current().datapaths() {
+            for &strategy in Rig::current().strategies(datapath) {
+                for &pods in &arguments.pods {
+                    outage::measure(&programs, datapath, strategy, pods, kills, &mut table)?;
+                }
+            }
+        }
+        report.add(table)?;
+    }
     if wanted(Measurement::Footprint) {
         report.add(footprint::table(&programs, repeats(200, 30))?)?;
+        report.add(daemon_memory::table(
+            &programs,
+            Datapath::Userspace,
+            Strategy::Rename,
+            250,
+        )?)?;
     }
     Ok(())
+}
+
+/// The field without a switch, the baseline last.
+fn plain(programs: &Programs) -> Result<Vec<Contender>> {
+    Ok(vec![
+        Contender::routed(programs)?,
+        Contender::ptp(programs)?,
+        Contender::bridge(programs)?,
+    ])
+}
+
+/// Each strategy that exists on the userspace datapath here.
+fn on_ovs(programs: &Programs) -> Result<Vec<(Strategy, Contender)>> {
+    let strategies = Rig::current().strategies(Datapath::Userspace).iter();
+    strategies
+        .map(|&s| Ok((s, Contender::on_ovs(programs, s, Datapath::Userspace)?)))
+        .collect()
 }

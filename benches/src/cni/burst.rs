@@ -33,7 +33,9 @@ struct Times {
 /// # Errors
 /// When one plugin fails, two pods have one address, or DEL leaves a link or a lease.
 pub fn table(contenders: &[Contender], pods: usize, rounds: usize) -> Result<Table> {
-    let netns: Vec<Netns> = (0..pods).map(|_| Netns::new("pod")).collect::<Result<_>>()?;
+    let netns: Vec<Netns> = (0..pods)
+        .map(|_| Netns::new("pod"))
+        .collect::<Result<_>>()?;
     for contender in contenders {
         contender.warm_up(netns.first().context("a burst of no pods")?.path())?;
     }
@@ -48,14 +50,24 @@ pub fn table(contenders: &[Contender], pods: usize, rounds: usize) -> Result<Tab
     }
     let mut table = Table::new(
         format!("{pods} pods at once"),
-        &["plugin", "all added in", "ratio", "ADD p50", "ADD p99", "all deleted in", "ratio "],
+        &[
+            "plugin",
+            "all added in",
+            "ratio",
+            "ADD p50",
+            "ADD p99",
+            "all deleted in",
+            "ratio ",
+        ],
     )
     .note(format!(
         "{rounds} rounds, contenders in turn, medians; ratio to {}",
         contenders.last().map_or("", |c| &c.label)
     ))
     .note("checked: no failure, no address given twice, no link or lease left");
-    let Some(baseline) = times.last() else { return Ok(table) };
+    let Some(baseline) = times.last() else {
+        return Ok(table);
+    };
     for (contender, own) in contenders.iter().zip(&times) {
         table.row(vec![
             Cell::Text(contender.label.clone()),
@@ -73,7 +85,9 @@ pub fn table(contenders: &[Contender], pods: usize, rounds: usize) -> Result<Tab
 /// One round of one contender.
 fn once(contender: &Contender, pods: &[Netns], round: usize, times: &mut Times) -> Result<()> {
     let before = leftovers(contender)?;
-    let containers: Vec<String> = (0..pods.len()).map(|pod| format!("burst-{round}-{pod}")).collect();
+    let containers: Vec<String> = (0..pods.len())
+        .map(|pod| format!("burst-{round}-{pod}"))
+        .collect();
 
     let (added, elapsed) = at_once(contender, pods.len(), |pod| {
         contender.add(&containers[pod], pods[pod].path())
@@ -93,7 +107,10 @@ fn once(contender: &Contender, pods: &[Netns], round: usize, times: &mut Times) 
     })?;
     times.del_all.push(elapsed);
     let after = leftovers(contender)?;
-    ensure!(before == after, "before the ADDs there were {before:?}, after the DELs {after:?}");
+    ensure!(
+        before == after,
+        "before the ADDs there were {before:?}, after the DELs {after:?}"
+    );
     Ok(())
 }
 
@@ -120,12 +137,18 @@ fn at_once(
             let start = Instant::now();
             let done: Vec<Result<Done>> = threads
                 .into_iter()
-                .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .map(|t| {
+                    t.join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
                 .collect();
             let elapsed = start.elapsed().as_secs_f64() * 1e3;
             let failed = done.iter().filter(|d| d.is_err()).count();
             let done: Result<Vec<Done>> = done.into_iter().collect();
-            Ok((done.with_context(|| format!("{failed} of {pods} failed, the first of them"))?, elapsed))
+            Ok((
+                done.with_context(|| format!("{failed} of {pods} failed, the first of them"))?,
+                elapsed,
+            ))
         })
     })
 }
@@ -134,10 +157,14 @@ fn at_once(
 fn leftovers(contender: &Contender) -> Result<BTreeSet<String>> {
     let links = contender.node().ip_json("link show")?;
     let links = links.as_array().into_iter().flatten();
-    let mut found: BTreeSet<String> =
-        links.filter_map(|link| link["ifname"].as_str()).map(|name| format!("link {name}")).collect();
+    let mut found: BTreeSet<String> = links
+        .filter_map(|link| link["ifname"].as_str())
+        .map(|name| format!("link {name}"))
+        .collect();
     let leases = contender.leases();
-    for entry in std::fs::read_dir(&leases).with_context(|| format!("cannot list {}", leases.display()))? {
+    for entry in
+        std::fs::read_dir(&leases).with_context(|| format!("cannot list {}", leases.display()))?
+    {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.parse::<std::net::IpAddr>().is_ok() {
             found.insert(format!("lease {name}"));

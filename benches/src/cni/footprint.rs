@@ -29,7 +29,10 @@ pub fn table(programs: &Programs, rounds: usize) -> Result<Table> {
     ];
     let pod = Netns::new("pod")?;
     let mut starts = vec![Vec::new(); contenders.len()];
-    let nobody = Pod { container: "", netns: Path::new("") };
+    let nobody = Pod {
+        container: "",
+        netns: Path::new(""),
+    };
     for round in 0..rounds {
         interrupt::check()?;
         for turn in 0..contenders.len() {
@@ -43,12 +46,17 @@ pub fn table(programs: &Programs, rounds: usize) -> Result<Table> {
         "The binary",
         &["plugin", "size", "VERSION p50", "ratio", "ADD peak memory"],
     )
-    .note(format!("VERSION: {rounds} rounds in turn, fork to exit; ratio to bridge"))
-    .note("peak memory: high-water mark of the resident set at exit, without delegates, worst of 5");
+    .note(format!(
+        "VERSION: {rounds} rounds in turn, fork to exit; ratio to bridge"
+    ))
+    .note(
+        "peak memory: high-water mark of the resident set at exit, without delegates, worst of 5",
+    );
     for (contender, own) in contenders.iter().zip(&starts) {
         let (plugin, _) = contender.plugin();
-        let peaks: Vec<f64> =
-            (0..5).map(|_| peak_of_add(contender, pod.path())).collect::<Result<_>>()?;
+        let peaks: Vec<f64> = (0..5)
+            .map(|_| peak_of_add(contender, pod.path()))
+            .collect::<Result<_>>()?;
         table.row(vec![
             Cell::Text(name(plugin)),
             Cell::Mebibytes(size(&plugin.program)?),
@@ -61,12 +69,19 @@ pub fn table(programs: &Programs, rounds: usize) -> Result<Table> {
 }
 
 fn name(plugin: &Plugin) -> String {
-    plugin.program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    plugin
+        .program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Mebibytes of a file.
 fn size(path: &Path) -> Result<f64> {
-    let facts = path.metadata().with_context(|| format!("cannot examine {}", path.display()))?;
+    let facts = path
+        .metadata()
+        .with_context(|| format!("cannot examine {}", path.display()))?;
     Ok(facts.len() as f64 / (1 << 20) as f64)
 }
 
@@ -78,7 +93,10 @@ fn size(path: &Path) -> Result<f64> {
 fn peak_of_add(contender: &Contender, netns: &Path) -> Result<f64> {
     let (plugin, config) = contender.plugin();
     let peak = contender.inside(|| {
-        let pod = Pod { container: "peak", netns };
+        let pod = Pod {
+            container: "peak",
+            netns,
+        };
         // It waits for its configuration, so it cannot have ended before it is traced.
         let mut child = plugin.start("ADD", &pod)?;
         let pid = Pid::from_raw(child.id().cast_signed());
@@ -107,7 +125,9 @@ fn peak_at_exit(pid: Pid) -> Result<f64> {
     let mut peak = None;
     loop {
         match waitpid(pid, Some(WaitPidFlag::__WALL)).context("cannot wait for a plugin")? {
-            WaitStatus::PtraceEvent(_, _, event) if event == ptrace::Event::PTRACE_EVENT_EXIT as i32 => {
+            WaitStatus::PtraceEvent(_, _, event)
+                if event == ptrace::Event::PTRACE_EVENT_EXIT as i32 =>
+            {
                 peak = Some(high_water_mark(pid)?);
                 ptrace::cont(pid, None)?;
             }
@@ -115,8 +135,12 @@ fn peak_at_exit(pid: Pid) -> Result<f64> {
                 let passed = (signal != Signal::SIGTRAP).then_some(signal);
                 ptrace::cont(pid, passed)?;
             }
-            WaitStatus::Exited(_, 0) => return peak.context("a plugin ended without its exit being seen"),
-            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => anyhow::bail!("a traced ADD failed"),
+            WaitStatus::Exited(_, 0) => {
+                return peak.context("a plugin ended without its exit being seen");
+            }
+            WaitStatus::Exited(..) | WaitStatus::Signaled(..) => {
+                anyhow::bail!("a traced ADD failed")
+            }
             _ => ptrace::cont(pid, None)?,
         }
     }
@@ -125,7 +149,11 @@ fn peak_at_exit(pid: Pid) -> Result<f64> {
 fn high_water_mark(pid: Pid) -> Result<f64> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-    let kib: f64 = kib.with_context(|| format!("{path} has no VmHWM"))?.parse()?;
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+    let kib: f64 = kib
+        .with_context(|| format!("{path} has no VmHWM"))?
+        .parse()?;
     Ok(kib / 1024.0)
 }

@@ -19,8 +19,12 @@ const SIZES: [u32; 4] = [0, 250, 1000, 4000];
 type Make = fn(&Programs) -> Result<Contender>;
 
 /// The two IPAM plugins by themselves, and the two plugins that use them.
-const CONTENDERS: [Make; 4] =
-    [Contender::berth_ipam, Contender::host_local, Contender::routed, Contender::bridge];
+const CONTENDERS: [Make; 4] = [
+    Contender::berth_ipam,
+    Contender::host_local,
+    Contender::routed,
+    Contender::bridge,
+];
 
 /// Two tables, of ADD and of DEL, with `rounds` calls for each size and contender in turn.
 ///
@@ -55,17 +59,26 @@ pub fn tables(programs: &Programs, rounds: usize) -> Result<[Table; 2]> {
             format!("{verb} by leases in the store"),
             &["plugin", "0", "250", "1000", "4000", "4000 / 0"],
         )
-        .note(format!("{rounds} rounds, all in turn, medians; goal: flat (ratio 1)"));
+        .note(format!(
+            "{rounds} rounds, all in turn, medians; goal: flat (ratio 1)"
+        ));
         for sizes in field.chunks(SIZES.len()) {
             let mut row = vec![Cell::Text(sizes[0].0.label.clone())];
-            row.extend(sizes.iter().map(|run| Cell::of(Cell::Millis, median(pick(run)))));
+            row.extend(
+                sizes
+                    .iter()
+                    .map(|run| Cell::of(Cell::Millis, median(pick(run)))),
+            );
             let (empty, full) = (pick(&sizes[0]), pick(&sizes[SIZES.len() - 1]));
             row.push(Cell::of(Cell::Ratio, pairwise_ratio(full, empty)));
             table.row(row);
         }
         table
     };
-    Ok([make_table("ADD", |run| &run.1), make_table("DEL", |run| &run.2)])
+    Ok([
+        make_table("ADD", |run| &run.1),
+        make_table("DEL", |run| &run.2),
+    ])
 }
 
 /// Put `size` leases into a contender's store, as host-local would have written them.

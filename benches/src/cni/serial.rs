@@ -1,69 +1,155 @@
-//! ADD and DEL of one pod at a time.
+//! ADD and DEL of one pod at a time, and on OVS what of it is vswitchd's own.
 
 use anyhow::Result;
 use tests::netns::Netns;
+use tests::rig::Strategy;
 
+use super::bare_port::BarePort;
 use crate::contender::Contender;
 use crate::interrupt;
 use crate::report::{Cell, Table};
 use crate::stats::{median, pairwise_ratio, percentile};
 
-/// Milliseconds of one contender, one value a round.
-#[derive(Clone, Debug, Default)]
-pub struct Times {
-    /// Of ADD.
-    pub add: Vec<f64>,
-    /// Of DEL.
-    pub del: Vec<f64>,
+/// One contender's milliseconds, one value a round.
+#[derive(Debug)]
+struct Run {
+    contender: Contender,
+    pod: Netns,
+    add: Vec<f64>,
+    del: Vec<f64>,
+    bare: Option<Bare>,
 }
 
-/// ADD and DEL of `rounds` pods with each contender, in turn; the first in a round changes.
+/// The port alone, without a plugin, on the same switch.
+#[derive(Debug)]
+struct Bare {
+    port: BarePort,
+    add: Vec<f64>,
+    del: Vec<f64>,
+}
+
+/// ADD and DEL of `rounds` pods with each contender in turn: against the peers, which come last, and by OVS strategy.
 ///
 /// # Errors
-/// When a plugin fails.
-pub fn measure(contenders: &[Contender], rounds: usize) -> Result<Vec<Times>> {
-    let pods: Vec<Netns> = contenders.iter().map(|_| Netns::new("pod")).collect::<Result<_>>()?;
-    for (contender, pod) in contenders.iter().zip(&pods) {
-        contender.warm_up(pod.path())?;
+/// When a plugin fails, or the switch does.
+pub fn tables(
+    plain: Vec<Contender>,
+    on_ovs: Vec<(Strategy, Contender)>,
+    rounds: usize,
+) -> Result<Vec<Table>> {
+    let mut runs = Vec::new();
+    for (strategy, contender) in on_ovs {
+        let port = BarePort::on(&contender, strategy)?;
+        runs.push(Run::new(contender, Some(port))?);
     }
-    let mut times = vec![Times::default(); contenders.len()];
+    let switched = runs.len();
+    for contender in plain {
+        runs.push(Run::new(contender, None)?);
+    }
     for round in 0..rounds {
-        interrupt::check()?;
-        for turn in 0..contenders.len() {
-            let index = (round + turn) % contenders.len();
-            let (contender, pod) = (&contenders[index], &pods[index]);
-            let (add, del) = contender.inside(|| {
-                let container = format!("serial-{round}");
-                let add = contender.add(&container, pod.path())?;
-                let del = contender.del(&container, pod.path(), &add.result()?)?;
-                Ok((add, del))
-            })?;
-            times[index].add.push(add.millis());
-            times[index].del.push(del.millis());
+        for turn in 0..runs.len() {
+            interrupt::check()?;
+            let index = (round + turn) % runs.len();
+            runs[index].once(round)?;
         }
     }
-    Ok(times)
+    let mut tables = vec![against_peers(&runs, rounds)];
+    if switched > 0 {
+        tables.push(share_of_vswitchd(&runs[..switched], rounds));
+    }
+    Ok(tables)
 }
 
-/// The table of [`measure`], with ratios to the contender at `baseline`.
-pub fn table(contenders: &[Contender], times: &[Times], baseline: usize) -> Table {
-    let base = &contenders[baseline].label;
-    let rounds = times[baseline].add.len();
+impl Run {
+    fn new(contender: Contender, port: Option<BarePort>) -> Result<Self> {
+        let pod = Netns::new("pod")?;
+        contender.warm_up(pod.path())?;
+        let bare = port.map(|port| Bare {
+            port,
+            add: Vec::new(),
+            del: Vec::new(),
+        });
+        Ok(Self {
+            contender,
+            pod,
+            add: Vec::new(),
+            del: Vec::new(),
+            bare,
+        })
+    }
+
+    fn once(&mut self, round: usize) -> Result<()> {
+        let (contender, pod) = (&self.contender, &self.pod);
+        let (add, del) = contender.inside(|| {
+            let container = format!("serial-{round}");
+            let add = contender.add(&container, pod.path())?;
+            let del = contender.del(&container, pod.path(), &add.result()?)?;
+            Ok((add.millis(), del.millis()))
+        })?;
+        self.add.push(add);
+        self.del.push(del);
+        if let Some(bare) = &mut self.bare {
+            let (add, del) = bare.port.once()?;
+            bare.add.push(add);
+            bare.del.push(del);
+        }
+        Ok(())
+    }
+}
+
+fn against_peers(runs: &[Run], rounds: usize) -> Table {
     let mut table = Table::new(
         "One pod at a time",
         &["plugin", "ADD p50", "ADD p99", "ADD ratio", "DEL p50", "DEL p99", "DEL ratio"],
     )
-    .note(format!("{rounds} rounds, contenders in turn; ratio: median of the rounds' ratios to {base}"))
-    .note("goal: berth routed at most 0.33 of bridge + host-local");
-    for (contender, own) in contenders.iter().zip(times) {
+    .note(format!("{rounds} rounds, contenders in turn"))
+    .note("ratio: median of the rounds' ratios to bridge + host-local; goal: berth routed at most 0.33");
+    let Some(base) = runs.last() else {
+        return table;
+    };
+    for run in runs {
         table.row(vec![
-            Cell::Text(contender.label.clone()),
-            Cell::of(Cell::Millis, median(&own.add)),
-            Cell::of(Cell::Millis, percentile(&own.add, 99.0)),
-            Cell::of(Cell::Ratio, pairwise_ratio(&own.add, &times[baseline].add)),
-            Cell::of(Cell::Millis, median(&own.del)),
-            Cell::of(Cell::Millis, percentile(&own.del, 99.0)),
-            Cell::of(Cell::Ratio, pairwise_ratio(&own.del, &times[baseline].del)),
+            Cell::Text(run.contender.label.clone()),
+            Cell::of(Cell::Millis, median(&run.add)),
+            Cell::of(Cell::Millis, percentile(&run.add, 99.0)),
+            Cell::of(Cell::Ratio, pairwise_ratio(&run.add, &base.add)),
+            Cell::of(Cell::Millis, median(&run.del)),
+            Cell::of(Cell::Millis, percentile(&run.del, 99.0)),
+            Cell::of(Cell::Ratio, pairwise_ratio(&run.del, &base.del)),
+        ]);
+    }
+    table
+}
+
+fn share_of_vswitchd(runs: &[Run], rounds: usize) -> Table {
+    let mut table = Table::new(
+        "Of which vswitchd's own",
+        &[
+            "plugin",
+            "ADD p50",
+            "bare port up",
+            "share",
+            "DEL p50",
+            "bare port gone",
+            "share ",
+        ],
+    )
+    .note(format!(
+        "the same {rounds} rounds; bare: the port alone, over a connection that is open"
+    ))
+    .note(
+        "from the transaction until vswitchd has acted on it; share: median of the rounds' ratios",
+    );
+    for run in runs {
+        let Some(bare) = &run.bare else { continue };
+        table.row(vec![
+            Cell::Text(run.contender.label.clone()),
+            Cell::of(Cell::Millis, median(&run.add)),
+            Cell::of(Cell::Millis, median(&bare.add)),
+            Cell::of(Cell::Ratio, pairwise_ratio(&bare.add, &run.add)),
+            Cell::of(Cell::Millis, median(&run.del)),
+            Cell::of(Cell::Millis, median(&bare.del)),
+            Cell::of(Cell::Ratio, pairwise_ratio(&bare.del, &run.del)),
         ]);
     }
     table

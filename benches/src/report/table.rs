@@ -105,7 +105,13 @@ impl Table {
     pub fn text(&self) -> String {
         let lines = self.lines();
         let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| lines.iter().map(|l| l[column].chars().count()).max().unwrap_or(0))
+            .map(|column| {
+                lines
+                    .iter()
+                    .map(|l| l[column].chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         let mut out = format!("{}\n", self.title);
         for note in &self.notes {
@@ -169,7 +175,10 @@ impl Table {
 
     /// The heading and the rows, as they are shown.
     fn lines(&self) -> Vec<Vec<String>> {
-        let rows = self.rows.iter().map(|row| row.iter().map(Cell::to_string).collect());
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(Cell::to_string).collect());
         std::iter::once(self.columns.clone()).chain(rows).collect()
     }
 }
@@ -180,7 +189,11 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new("ADD", &["plugin", "p50", "ratio"]).note("n=2");
-        table.row(vec![Cell::Text("berth".into()), Cell::Millis(4.26), Cell::Ratio(0.2)]);
+        table.row(vec![
+            Cell::Text("berth".into()),
+            Cell::Millis(4.26),
+            Cell::Ratio(0.2),
+        ]);
         table.row(vec![Cell::Text("bridge".into()), Cell::Millis(123.4)]);
         table
     }
