@@ -9,7 +9,7 @@
 //! - [`openflow`], [`process`] and [`control`] reach ovs-vswitchd itself, past the database.
 //!
 //! Nothing here ever requests the `ovs_vswitchd` lock: a vswitchd that loses it destroys its bridges.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod add_port;
 mod answer;
