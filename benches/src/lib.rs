@@ -10,6 +10,7 @@ pub mod contender;
 pub mod interrupt;
 pub mod node_daemon;
 pub mod plugin;
+pub mod ports;
 pub mod programs;
 pub mod report;
 pub mod setting;

@@ -26,6 +26,13 @@ const CONTENDERS: [Make; 4] = [
     Contender::bridge,
 ];
 
+/// One contender with one size of store; milliseconds, one value a round.
+struct Run {
+    contender: Contender,
+    add: Vec<f64>,
+    del: Vec<f64>,
+}
+
 /// Two tables, of ADD and of DEL, with `rounds` calls for each size and contender in turn.
 ///
 /// # Errors
@@ -38,12 +45,21 @@ pub fn tables(programs: &Programs, rounds: usize) -> Result<[Table; 2]> {
             let contender = make(programs)?;
             fill(&contender, size)?;
             contender.warm_up(pod.path())?;
-            field.push((contender, Vec::new(), Vec::new()));
+            field.push(Run {
+                contender,
+                add: Vec::new(),
+                del: Vec::new(),
+            });
         }
     }
     for round in 0..rounds {
         interrupt::check()?;
-        for (contender, add, del) in &mut field {
+        for Run {
+            contender,
+            add,
+            del,
+        } in &mut field
+        {
             let (added, deleted) = contender.inside(|| {
                 let container = format!("lease-{round}");
                 let added = contender.add(&container, pod.path())?;
@@ -54,31 +70,32 @@ pub fn tables(programs: &Programs, rounds: usize) -> Result<[Table; 2]> {
             del.push(deleted.millis());
         }
     }
-    let make_table = |verb: &str, pick: fn(&(Contender, Vec<f64>, Vec<f64>)) -> &[f64]| {
-        let mut table = Table::new(
-            format!("{verb} by leases in the store"),
-            &["plugin", "0", "250", "1000", "4000", "4000 / 0"],
-        )
-        .note(format!(
-            "{rounds} rounds, all in turn, medians; goal: flat (ratio 1)"
-        ));
-        for sizes in field.chunks(SIZES.len()) {
-            let mut row = vec![Cell::Text(sizes[0].0.label.clone())];
-            row.extend(
-                sizes
-                    .iter()
-                    .map(|run| Cell::of(Cell::Millis, median(pick(run)))),
-            );
-            let (empty, full) = (pick(&sizes[0]), pick(&sizes[SIZES.len() - 1]));
-            row.push(Cell::of(Cell::Ratio, pairwise_ratio(full, empty)));
-            table.row(row);
-        }
-        table
-    };
     Ok([
-        make_table("ADD", |run| &run.1),
-        make_table("DEL", |run| &run.2),
+        table("ADD", &field, rounds, |run| &run.add),
+        table("DEL", &field, rounds, |run| &run.del),
     ])
+}
+
+fn table(verb: &str, field: &[Run], rounds: usize, pick: fn(&Run) -> &[f64]) -> Table {
+    let mut table = Table::new(
+        format!("{verb} by leases in the store"),
+        &["plugin", "0", "250", "1000", "4000", "4000 / 0"],
+    )
+    .note(format!(
+        "{rounds} rounds, all in turn, medians; goal: flat (ratio 1)"
+    ));
+    for sizes in field.chunks(SIZES.len()) {
+        let mut row = vec![Cell::Text(sizes[0].contender.label.clone())];
+        row.extend(
+            sizes
+                .iter()
+                .map(|run| Cell::of(Cell::Millis, median(pick(run)))),
+        );
+        let (empty, full) = (pick(&sizes[0]), pick(&sizes[SIZES.len() - 1]));
+        row.push(Cell::of(Cell::Ratio, pairwise_ratio(full, empty)));
+        table.row(row);
+    }
+    table
 }
 
 /// Put `size` leases into a contender's store, as host-local would have written them.

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ::tests::netns::Netns;
 use anyhow::{Context, Result};
 use netlink::LinkEvent;
-use tests::netns::Netns;
 use tokio::runtime::Builder;
 
 /// What was seen of a device, and when.

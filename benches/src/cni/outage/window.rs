@@ -46,7 +46,7 @@ pub enum Outcome {
 /// window closes with the last loss, not the first.
 pub fn judge(probes: &[Probe]) -> Outcome {
     let lost = || probes.iter().enumerate().filter(|(_, probe)| !probe.echoed);
-    let (Some((_, first)), Some((last, _))) = (lost().next(), lost().last()) else {
+    let (Some((_, first)), Some((last, _))) = (lost().next(), lost().next_back()) else {
         return Outcome::Unharmed;
     };
     match probes.get(last + 1) {

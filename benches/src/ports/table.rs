@@ -1,0 +1,100 @@
+//! The table of the paths, as ratios to OVS with veth, beside the ratios published for real hardware.
+
+use anyhow::{Context, Result};
+
+use super::path::{Laid, Path};
+use super::{iperf, sockperf};
+use crate::report::{Cell, Table};
+use crate::stats::{median, pairwise_ratio};
+
+/// What was measured on one path, one value a round.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Gbit/s with one process.
+    one: Vec<f64>,
+    /// Gbit/s with four processes together.
+    four: Vec<f64>,
+    /// 64-byte datagrams sent each second.
+    datagrams: Vec<f64>,
+    /// Microseconds of half a TCP round trip.
+    latency: Vec<f64>,
+}
+
+impl Figures {
+    /// Measure everything once on a path, each part for `seconds`.
+    ///
+    /// # Errors
+    /// When a tool fails.
+    pub fn measure(&mut self, path: Path, laid: &Laid, seconds: u32) -> Result<()> {
+        let context = |part: &'static str| move || format!("{part} over {}", path.label());
+        self.one
+            .push(iperf::tcp(laid, 1, seconds).with_context(context("TCP"))?);
+        self.four
+            .push(iperf::tcp(laid, 4, seconds).with_context(context("TCP by four processes"))?);
+        self.datagrams
+            .push(sockperf::datagrams(laid, seconds).with_context(context("datagrams"))?);
+        self.latency
+            .push(sockperf::latency(laid, seconds).with_context(context("ping-pong"))?);
+        Ok(())
+    }
+}
+
+/// Internal against veth as published, with one process (111–114 to 108–110 Gbit/s) and with four (129–133 to
+/// 118–122): the least and the greatest quotient.
+const PUBLISHED: [(f64, f64); 2] = [
+    (111.0 / 110.0, 114.0 / 108.0),
+    (129.0 / 122.0, 133.0 / 118.0),
+];
+
+/// All paths, with ratios to [`Path::Veth`] where that was measured too.
+pub fn table(measured: &[(Path, Figures)], rounds: usize, seconds: u32) -> Table {
+    let mut table = Table::new(
+        "Pod to pod on one node",
+        &[
+            "path",
+            "TCP, 1 process",
+            "to OVS veth",
+            "published",
+            "TCP, 4 processes",
+            "to OVS veth ",
+            "published ",
+            "64 B UDP sent",
+            "to OVS veth  ",
+            "64 B TCP latency",
+            "to OVS veth   ",
+        ],
+    )
+    .note(format!("MTU 1500, {rounds} round(s) of {seconds} s a figure, medians; ratios: medians of the rounds' ratios"))
+    .note("TCP: iperf3, what arrives; UDP and latency (half a round trip): sockperf")
+    .note("published: internal 111–114 against veth 108–110 Gbit/s with one process, 129–133 against 118–122 with four");
+    let veth = measured
+        .iter()
+        .find(|(path, _)| *path == Path::Veth)
+        .map(|(_, figures)| figures);
+    for (path, own) in measured {
+        let ratio = |pick: fn(&Figures) -> &[f64]| {
+            Cell::of(
+                Cell::Ratio,
+                veth.and_then(|veth| pairwise_ratio(pick(own), pick(veth))),
+            )
+        };
+        let published = |(least, most): (f64, f64)| match path {
+            Path::Internal => Cell::Text(format!("{least:.2}–{most:.2}")),
+            _ => Cell::Nothing,
+        };
+        table.row(vec![
+            Cell::Text(path.label().to_owned()),
+            Cell::of(Cell::Gigabits, median(&own.one)),
+            ratio(|f| &f.one),
+            published(PUBLISHED[0]),
+            Cell::of(Cell::Gigabits, median(&own.four)),
+            ratio(|f| &f.four),
+            published(PUBLISHED[1]),
+            Cell::of(Cell::Rate, median(&own.datagrams)),
+            ratio(|f| &f.datagrams),
+            Cell::of(Cell::Micros, median(&own.latency)),
+            ratio(|f| &f.latency),
+        ]);
+    }
+    table
+}
