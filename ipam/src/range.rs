@@ -51,17 +51,17 @@ pub enum RangeError {
     #[error("{first} and {second} are of different address families in one range set")]
     MixedFamilies {
         /// A range of one family.
-        first: Range,
+        first: String,
         /// A range of the other.
-        second: Range,
+        second: String,
     },
     /// Two ranges share addresses.
     #[error("ranges {first} and {second} overlap")]
     Overlap {
         /// One of them.
-        first: Range,
+        first: String,
         /// The other.
-        second: Range,
+        second: String,
     },
 }
 

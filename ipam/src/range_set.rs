@@ -22,8 +22,8 @@ impl RangeSet {
             .find(|range| range.start.is_ipv4() != first.start.is_ipv4())
         {
             return Err(RangeError::MixedFamilies {
-                first: first.clone(),
-                second: second.clone(),
+                first: first.to_string(),
+                second: second.to_string(),
             });
         }
         for (number, first) in ranges.iter().enumerate() {
@@ -32,8 +32,8 @@ impl RangeSet {
                 .find(|second| first.overlaps(second))
             {
                 return Err(RangeError::Overlap {
-                    first: first.clone(),
-                    second: second.clone(),
+                    first: first.to_string(),
+                    second: second.to_string(),
                 });
             }
         }
