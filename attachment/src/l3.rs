@@ -1,0 +1,77 @@
+//! Addresses, routes, neighbours and sysctls of the pod's device, from the record.
+//!
+//! One idempotent function serves ADD, CHECK's repair and re-attachment, so that a
+//! pod is configured the same way however it came about.
+
+use netlink::{AddressOptions, LinkChange, MAIN_TABLE};
+
+use crate::error::Result;
+use crate::host::Inside;
+use crate::record::{Attachment, Route};
+
+/// A route of the record as the kernel takes it.
+pub(crate) fn kernel_route(route: &Route, dev: u32) -> netlink::Route {
+    netlink::Route {
+        dst: route.dst,
+        gateway: route.gateway,
+        dev,
+        onlink: route.onlink,
+        src: None,
+        mtu: route.mtu,
+        advmss: route.advmss,
+        priority: route.priority,
+        table: route.table.unwrap_or(MAIN_TABLE),
+        scope: route.scope,
+    }
+}
+
+/// Brings device `index` of the pod to what the record says, in the order the kernel
+/// needs: sysctls, which take effect when it goes up; up; addresses, without which
+/// gateways are unreachable; neighbours; routes.
+pub(crate) async fn ensure(inside: &Inside, record: &Attachment, index: u32) -> Result<()> {
+    sysctls(inside, record)?;
+    let change = LinkChange {
+        mac: Some(record.mac),
+        mtu: (record.mtu != 0).then_some(record.mtu),
+        up: Some(true),
+        ..LinkChange::default()
+    };
+    inside.netlink.change_link(index, &change).await?;
+    layer3(inside, record, index).await
+}
+
+/// As [`ensure`] for a device that was just made with the right MAC and MTU.
+pub(crate) async fn configure(inside: &Inside, record: &Attachment, index: u32) -> Result<()> {
+    sysctls(inside, record)?;
+    inside.netlink.set_up(index).await?;
+    layer3(inside, record, index).await
+}
+
+fn sysctls(inside: &Inside, record: &Attachment) -> Result<()> {
+    for (key, value) in &record.sysctls {
+        inside.netns.sysctl_set(key, value)?;
+    }
+    Ok(())
+}
+
+async fn layer3(inside: &Inside, record: &Attachment, index: u32) -> Result<()> {
+    let netlink = &inside.netlink;
+    let options = AddressOptions {
+        nodad: true,
+        no_prefix_route: false,
+    };
+    for address in &record.addresses {
+        netlink
+            .ensure_address(index, address.address, options)
+            .await?;
+    }
+    for neighbour in &record.neighbours {
+        netlink
+            .ensure_neighbour(index, neighbour.address, neighbour.mac)
+            .await?;
+    }
+    for route in &record.routes {
+        netlink.ensure_route(&kernel_route(route, index)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! What a daemon carries from one look to the next.
+//!
+//! Two things cannot be decided from one look: whether something that seems
+//! abandoned really is (so nothing is deleted before a second look), and whether
+//! a repair is being undone as fast as it is made (so that it backs off). Losing
+//! the memory is harmless: both start afresh.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::action::Action;
+use crate::record::{Attachment, Datapath, Key};
+use crate::strategy::Strategy;
+use crate::view::Observed;
+
+/// How far apart two looks must be before anything is deleted on their word.
+pub const SECOND_LOOK: Duration = Duration::from_secs(2);
+
+/// Delay after the first repair that did not hold.
+pub const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+/// Longest delay between two repairs of one attachment.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// After so long without a repair an attachment counts as settled.
+pub const SETTLED: Duration = Duration::from_secs(60);
+
+/// Something that seems abandoned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suspicion {
+    /// A row of ours that no record owns.
+    Orphan {
+        /// OVSDB socket.
+        socket: PathBuf,
+        /// Port name.
+        port: String,
+    },
+    /// An attachment whose namespace is gone or was replaced.
+    PodGone(Key),
+    /// An attachment whose device is in neither namespace although vswitchd lives.
+    PortLost(Key),
+}
+
+/// Repairs of one attachment that did not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attempts {
+    /// How many in a row.
+    pub count: u32,
+    /// When the last was made, on the clock of [`Observed::now`].
+    pub last: Duration,
+}
+
+impl Attempts {
+    /// The earliest time for the next repair.
+    pub fn not_before(&self) -> Duration {
+        if self.count == 0 {
+            return Duration::ZERO;
+        }
+        let factor = 2u32.saturating_pow((self.count - 1).min(16));
+        self.last + (FIRST_DELAY * factor).min(LONGEST_DELAY)
+    }
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// When each suspicion first arose; gone as soon as one look does not confirm it.
+    pub suspicions: BTreeMap<Suspicion, Duration>,
+    /// Repairs that did not hold.
+    pub attempts: BTreeMap<Key, Attempts>,
+}
+
+impl Memory {
+    /// Whether an earlier look, long enough ago, saw the same.
+    pub fn confirmed(&self, suspicion: &Suspicion, now: Duration) -> bool {
+        self.suspicions
+            .get(suspicion)
+            .is_some_and(|first| now.saturating_sub(*first) >= SECOND_LOOK)
+    }
+
+    /// Takes in a look: suspicions it does not confirm are dropped.
+    pub fn remember(&mut self, records: &[Attachment], observed: &Observed) {
+        let now = observed.now;
+        let seen = crate::plan::suspicions(records, observed);
+        let former = std::mem::take(&mut self.suspicions);
+        self.suspicions = seen
+            .into_iter()
+            .map(|suspicion| {
+                let first = former.get(&suspicion).copied().unwrap_or(now);
+                (suspicion, first)
+            })
+            .collect();
+        self.attempts.retain(|key, attempts| {
+            now.saturating_sub(attempts.last) < SETTLED && records.iter().any(|r| r.key() == *key)
+        });
+    }
+
+    /// Takes in that `action` was carried out (`done`) or failed, at `now`.
+    ///
+    /// Failures count, and so does putting a renamed port back on a kernel
+    /// datapath: each such repair is itself a link event that can lose it again.
+    pub fn acted(
+        &mut self,
+        action: &Action,
+        record: Option<&Attachment>,
+        done: bool,
+        now: Duration,
+    ) {
+        let Some(key) = action.key() else { return };
+        let provokes = matches!(action, Action::MoveIn { .. })
+            && record.is_some_and(|r| {
+                r.strategy() == Strategy::Rename
+                    && r.port
+                        .switch()
+                        .is_some_and(|s| s.datapath == Datapath::Kernel)
+            });
+        if done && !provokes {
+            return;
+        }
+        let attempts = self.attempts.entry(key.clone()).or_default();
+        attempts.count = attempts.count.saturating_add(1);
+        attempts.last = now;
+    }
+
+    /// The earliest time for the next repair of `key`.
+    pub fn not_before(&self, key: &Key) -> Duration {
+        self.attempts
+            .get(key)
+            .map_or(Duration::ZERO, Attempts::not_before)
+    }
+}

@@ -1,0 +1,367 @@
+//! The pure decision: records and a look in, actions out.
+//!
+//! Nothing destructive is ever decided from an absence that could be ours: with
+//! OVSDB away, vswitchd dead or a namespace we cannot see, a plan holds reports
+//! and waits only. A port is never deleted because vswitchd could not open it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::action::Action;
+use crate::drift::Drift;
+use crate::memory::{SECOND_LOOK, Suspicion};
+use crate::names;
+use crate::record::{Attachment, Datapath, Key, Phase, SwitchPort};
+use crate::strategy::Strategy;
+use crate::view::{Observed, PodState, PodView, SwitchState, SwitchView};
+
+mod columns;
+mod ports;
+mod restore;
+
+pub use restore::{host_drift, pod_drift};
+
+/// Age in seconds after which a record still in phase `adding` is a dead ADD:
+/// longer than any runtime waits for a plugin.
+pub const ADDING_STALE: u64 = 300;
+
+/// How soon to look again at something that is just changing.
+pub const SOON: Duration = Duration::from_millis(50);
+
+/// From how many lost ports on stand-ins are worth their two extra steps; below,
+/// the real moves are as quick.
+pub const STAND_IN_FROM: usize = 3;
+
+/// What must be done so that what is there matches the records.
+///
+/// The order of the result is the order of execution: what brings packets back
+/// comes first, deletions come last.
+pub fn plan(records: &[Attachment], observed: &Observed) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut aside = Vec::new();
+    for record in records {
+        one(record, observed, &mut actions, &mut aside);
+    }
+    orphans(records, observed, &mut actions);
+    stand_in(records, observed, &mut actions);
+    if !aside.is_empty() {
+        actions.push(Action::SweepAside { keys: aside });
+    }
+    dedup_bridges(&mut actions);
+    // Stable: within one rank the order of the records stays.
+    actions.sort_by_key(rank);
+    actions
+}
+
+/// What this look alone gives reason to suspect; see [`crate::memory`].
+pub fn suspicions(records: &[Attachment], observed: &Observed) -> BTreeSet<Suspicion> {
+    let mut found = BTreeSet::new();
+    for record in records {
+        let key = record.key();
+        match observed.pods.get(&key) {
+            Some(PodView::Gone | PodView::Replaced) if !host_end_lives(record, observed) => {
+                found.insert(Suspicion::PodGone(key));
+            }
+            Some(PodView::Alive(state)) if record.phase == Phase::Ready => {
+                if let Some((_, switch)) = live_switch(record, observed)
+                    && ports::lost(record, state, switch, observed)
+                {
+                    found.insert(Suspicion::PortLost(key));
+                }
+            }
+            _ => {}
+        }
+    }
+    found.extend(orphan_rows(records, observed).map(|(suspicion, _)| suspicion));
+    found
+}
+
+fn one(record: &Attachment, observed: &Observed, actions: &mut Vec<Action>, aside: &mut Vec<Key>) {
+    let key = record.key();
+    match record.phase {
+        Phase::Deleting => {
+            if remains(record, observed) {
+                actions.push(Action::Release { key });
+            }
+            return;
+        }
+        Phase::Adding => {
+            if observed.wall.saturating_sub(record.created) >= ADDING_STALE {
+                actions.push(Action::Release { key });
+            }
+            return;
+        }
+        Phase::Ready => {}
+    }
+    let state = match observed.pods.get(&key) {
+        None => return report(actions, key, Drift::PodUnknown("not looked at".to_owned())),
+        Some(PodView::Unknown(reason)) => {
+            return report(actions, key, Drift::PodUnknown(reason.clone()));
+        }
+        Some(view @ (PodView::Gone | PodView::Replaced)) => {
+            return gone(record, view, observed, actions);
+        }
+        Some(PodView::Alive(state)) => state,
+    };
+    if state
+        .link(&names::aside_name(&key.container_id, &key.ifname))
+        .is_some()
+    {
+        aside.push(key.clone());
+    }
+    let settled = match record.port.switch() {
+        None => ports::routed(record, state, observed, actions),
+        Some(port) => on_switch(record, port, state, observed, actions),
+    };
+    if settled {
+        restore(record, state, observed, actions);
+    }
+}
+
+/// What needs the pod's device and its host end in their places; both halves are
+/// left for the next look while either is being put there.
+fn restore(record: &Attachment, state: &PodState, observed: &Observed, actions: &mut Vec<Action>) {
+    let key = record.key();
+    let drift = host_drift(record, observed);
+    if !drift.is_empty() {
+        actions.push(Action::RestoreHost {
+            key: key.clone(),
+            drift,
+        });
+    }
+    let drift = pod_drift(record, state);
+    if !drift.is_empty() {
+        actions.push(Action::RestorePod { key, drift });
+    }
+}
+
+/// Plans for an attachment on a switch; whether its devices are in their places.
+fn on_switch(
+    record: &Attachment,
+    port: &SwitchPort,
+    state: &PodState,
+    observed: &Observed,
+    actions: &mut Vec<Action>,
+) -> bool {
+    let key = record.key();
+    let switch = match observed.switches.get(&port.socket) {
+        None => {
+            report(actions, key, Drift::SwitchAway("not looked at".to_owned()));
+            return ports::in_place(record, state, observed);
+        }
+        Some(SwitchView::Away(reason)) => {
+            report(actions, key, Drift::SwitchAway(reason.clone()));
+            return ports::in_place(record, state, observed);
+        }
+        Some(SwitchView::Present(switch)) => switch,
+    };
+    if !switch.vswitchd_alive {
+        report(actions, key, Drift::VswitchdDead);
+        return ports::in_place(record, state, observed);
+    }
+    if switch.flow_restore_wait {
+        report(actions, key.clone(), Drift::FlowRestoreWait);
+    }
+    if !columns::ensure(record, port, switch, observed, actions) {
+        return ports::in_place(record, state, observed);
+    }
+    ports::on_switch(record, port, state, switch, observed, actions)
+}
+
+/// All drift of a ready record, gathered from what a plan would do and say.
+pub(crate) fn drift_of(record: &Attachment, observed: &Observed) -> Vec<Drift> {
+    let mut actions = Vec::new();
+    let mut aside = Vec::new();
+    one(record, observed, &mut actions, &mut aside);
+    let mut drift: Vec<Drift> = Vec::new();
+    for action in actions {
+        match action {
+            Action::Report { drift: one, .. } => drift.push(one),
+            Action::RestoreHost { drift: some, .. } | Action::RestorePod { drift: some, .. } => {
+                drift.extend(some);
+            }
+            other => drift.extend(ports::drift(&other, record, observed)),
+        }
+    }
+    drift
+}
+
+fn report(actions: &mut Vec<Action>, key: Key, drift: Drift) {
+    actions.push(Action::Report { key, drift });
+}
+
+/// Pushes a repair unless it has to wait for its back-off.
+fn repair(record: &Attachment, observed: &Observed, action: Action, actions: &mut Vec<Action>) {
+    let key = record.key();
+    let at = observed.memory.not_before(&key);
+    if at > observed.now {
+        actions.push(Action::LookAgain { key, at });
+    } else {
+        actions.push(action);
+    }
+}
+
+fn gone(record: &Attachment, view: &PodView, observed: &Observed, actions: &mut Vec<Action>) {
+    let key = record.key();
+    let drift = if matches!(view, PodView::Gone) {
+        Drift::PodGone
+    } else {
+        Drift::PodReplaced
+    };
+    if host_end_lives(record, observed) {
+        return report(actions, key, drift);
+    }
+    if !remains(record, observed) {
+        return report(actions, key, drift);
+    }
+    let suspicion = Suspicion::PodGone(key.clone());
+    if observed.memory.confirmed(&suspicion, observed.now) {
+        actions.push(Action::Release { key });
+    } else {
+        let first = observed.memory.suspicions.get(&suspicion);
+        let at = first.copied().unwrap_or(observed.now) + SECOND_LOOK;
+        actions.push(Action::LookAgain { key, at });
+    }
+}
+
+/// Whether the host end of a veth proves that the pod's namespace lives on without
+/// its path: the kernel deletes both ends with the namespace of either.
+fn host_end_lives(record: &Attachment, observed: &Observed) -> bool {
+    matches!(record.strategy(), Strategy::Routed | Strategy::Veth)
+        && observed
+            .root
+            .links
+            .get(&record.port_name)
+            .is_some_and(|link| link.alias.as_deref() == Some(&record.key().alias()))
+}
+
+/// Whether anything of the attachment is left outside of its pod.
+fn remains(record: &Attachment, observed: &Observed) -> bool {
+    let key = record.key();
+    let link = observed
+        .root
+        .links
+        .get(&record.port_name)
+        .is_some_and(|link| link.alias.as_deref() == Some(&key.alias()));
+    let row = record
+        .port
+        .switch()
+        .and_then(|port| observed.switches.get(&port.socket)?.state())
+        .and_then(|switch| switch.ports.get(&record.port_name))
+        .is_some_and(|row| names::owns(&row.external_ids, &key.container_id, &key.ifname));
+    link || row
+}
+
+fn live_switch<'a>(
+    record: &'a Attachment,
+    observed: &'a Observed,
+) -> Option<(&'a SwitchPort, &'a SwitchState)> {
+    let port = record.port.switch()?;
+    let switch = observed.switches.get(&port.socket)?.state()?;
+    switch.vswitchd_alive.then_some((port, switch))
+}
+
+/// Rows of this node that no record owns, with their bridges.
+fn orphan_rows<'a>(
+    records: &'a [Attachment],
+    observed: &'a Observed,
+) -> impl Iterator<Item = (Suspicion, &'a str)> {
+    let state_dir = observed.state_dir.display().to_string();
+    let owned: BTreeSet<&str> = records.iter().map(|r| r.port_name.as_str()).collect();
+    observed
+        .switches
+        .iter()
+        .filter(|_| observed.complete)
+        .filter_map(|(socket, view)| Some((socket, view.state()?)))
+        .flat_map(move |(socket, switch)| {
+            let (state_dir, owned) = (state_dir.clone(), owned.clone());
+            switch
+                .ports
+                .iter()
+                .filter(move |(name, row)| {
+                    let ids = &row.external_ids;
+                    ids.get(names::OWNER_KEY).is_some_and(|v| v == names::OWNER)
+                        && ids.get(names::STATE_DIR_KEY) == Some(&state_dir)
+                        && !owned.contains(name.as_str())
+                })
+                .map(move |(name, row)| {
+                    let suspicion = Suspicion::Orphan {
+                        socket: socket.clone(),
+                        port: name.clone(),
+                    };
+                    (suspicion, row.bridge.as_str())
+                })
+        })
+}
+
+fn orphans(records: &[Attachment], observed: &Observed, actions: &mut Vec<Action>) {
+    for (suspicion, bridge) in orphan_rows(records, observed) {
+        if !observed.memory.confirmed(&suspicion, observed.now) {
+            continue;
+        }
+        if let Suspicion::Orphan { socket, port } = suspicion {
+            actions.push(Action::DeleteOrphan {
+                socket,
+                bridge: bridge.to_owned(),
+                port,
+            });
+        }
+    }
+}
+
+/// Puts a stand-in before every move when there are many: one move costs what a
+/// dozen macvlans cost, and the last pod in the row waits for all of them.
+fn stand_in(records: &[Attachment], observed: &Observed, actions: &mut Vec<Action>) {
+    let candidates: Vec<Key> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::MoveIn { key } => records.iter().find(|r| r.key() == *key),
+            _ => None,
+        })
+        .filter(|record| {
+            record.strategy() == Strategy::Rename
+                && record
+                    .port
+                    .switch()
+                    .is_some_and(|s| s.datapath == Datapath::Userspace)
+                && !ports::stands_in(record, observed)
+        })
+        .map(Attachment::key)
+        .collect();
+    if candidates.len() >= STAND_IN_FROM {
+        actions.extend(candidates.into_iter().map(|key| Action::StandIn { key }));
+    }
+}
+
+fn dedup_bridges(actions: &mut Vec<Action>) {
+    let mut seen = BTreeSet::new();
+    actions.retain(|action| match action {
+        Action::EnsureBridge { socket, bridge, .. } => {
+            seen.insert((socket.clone(), bridge.clone()))
+        }
+        _ => true,
+    });
+}
+
+fn rank(action: &Action) -> u8 {
+    match action {
+        Action::EnsureBridge { .. } => 0,
+        Action::AddPort { .. } => 1,
+        Action::StandIn { .. } => 2,
+        Action::Rebuild { .. } => 3,
+        Action::MoveIn { .. } => 4,
+        Action::RestoreHost { .. } => 5,
+        Action::RestorePod { .. } => 6,
+        Action::SetNoFlood { .. } => 7,
+        Action::CompletePort { .. } => 8,
+        Action::RecreatePort { .. } => 9,
+        Action::SweepAside { .. } => 10,
+        Action::Release { .. } => 11,
+        Action::DeleteOrphan { .. } => 12,
+        Action::LookAgain { .. } => 13,
+        Action::Report { .. } => 14,
+    }
+}
+
+#[cfg(test)]
+mod tests;

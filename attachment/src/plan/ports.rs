@@ -1,0 +1,301 @@
+//! The device half of a plan: for each strategy, which devices must be where.
+
+use crate::action::Action;
+use crate::drift::Drift;
+use crate::memory::{SECOND_LOOK, Suspicion};
+use crate::record::{Attachment, SwitchPort};
+use crate::strategy::Strategy;
+use crate::view::{LinkView, Observed, PodState, SwitchState};
+
+use super::SOON;
+
+/// Where the devices of an attachment are.
+struct Places<'a> {
+    /// The device with the pod's name.
+    pod: Option<&'a LinkView>,
+    /// The device with the port's name in the pod: a bond's slave, or a port that
+    /// was moved but not yet renamed.
+    slave: Option<&'a LinkView>,
+    /// The device with the port's name in the root namespace.
+    root: Option<&'a LinkView>,
+}
+
+impl<'a> Places<'a> {
+    fn of(record: &Attachment, state: &'a PodState, observed: &'a Observed) -> Self {
+        Self {
+            pod: state.link(&record.ifname),
+            slave: state.link(&record.port_name),
+            root: observed.root.links.get(&record.port_name),
+        }
+    }
+
+    /// A port that vswitchd made in the root namespace.
+    fn fresh(&self) -> Option<&'a LinkView> {
+        self.root.filter(|link| link.is_internal_port())
+    }
+}
+
+/// Plans for the devices of a port on a live switch whose row is there; whether
+/// they are in their places.
+pub fn on_switch(
+    record: &Attachment,
+    port: &SwitchPort,
+    state: &PodState,
+    switch: &SwitchState,
+    observed: &Observed,
+    actions: &mut Vec<Action>,
+) -> bool {
+    let places = Places::of(record, state, observed);
+    let held = switch
+        .ports
+        .get(&record.port_name)
+        .and_then(|row| row.ifindex);
+    let _ = port;
+    let step = match record.strategy() {
+        Strategy::Rename => rename(record, &places, held),
+        Strategy::Bond => bond(record, &places, held),
+        Strategy::Macvlan => macvlan(record, &places),
+        Strategy::Veth | Strategy::Routed => veth(record, &places),
+    };
+    take(record, step, observed, actions)
+}
+
+/// Plans for the devices of a routed port; whether they are in their places.
+pub fn routed(
+    record: &Attachment,
+    state: &PodState,
+    observed: &Observed,
+    actions: &mut Vec<Action>,
+) -> bool {
+    let step = veth(record, &Places::of(record, state, observed));
+    take(record, step, observed, actions)
+}
+
+/// What the devices need next.
+enum Step {
+    /// Nothing, they are where they belong.
+    Settled,
+    /// Bring the fresh port in.
+    MoveIn,
+    /// Make the pod's device anew.
+    Rebuild,
+    /// vswitchd is about to say more.
+    Soon,
+    /// The port is in neither namespace.
+    Lost,
+    /// Somebody else's device is in the way.
+    Blocked(Drift),
+}
+
+fn take(record: &Attachment, step: Step, observed: &Observed, actions: &mut Vec<Action>) -> bool {
+    let key = record.key();
+    match step {
+        Step::Settled => return true,
+        Step::MoveIn => super::repair(record, observed, Action::MoveIn { key }, actions),
+        Step::Rebuild => super::repair(record, observed, Action::Rebuild { key }, actions),
+        Step::Soon => actions.push(Action::LookAgain {
+            key,
+            at: observed.now + SOON,
+        }),
+        Step::Blocked(drift) => super::report(actions, key, drift),
+        Step::Lost => {
+            let suspicion = Suspicion::PortLost(key.clone());
+            if observed.memory.confirmed(&suspicion, observed.now) {
+                super::repair(record, observed, Action::RecreatePort { key }, actions);
+            } else {
+                let first = observed.memory.suspicions.get(&suspicion);
+                let at = first.copied().unwrap_or(observed.now) + SECOND_LOOK;
+                actions.push(Action::LookAgain { key, at });
+            }
+        }
+    }
+    false
+}
+
+/// A device we may put aside: it carries our mark, or it is a tap nobody holds.
+fn ours(record: &Attachment, link: &LinkView) -> bool {
+    link.alias.as_deref() == Some(&record.key().alias()) || (link.is_kind("tun") && !link.carrier)
+}
+
+fn blocked(link: &LinkView, expected: &str) -> Step {
+    Step::Blocked(Drift::PodLinkWrong {
+        name: link.name.clone(),
+        found: link.kind.clone().unwrap_or_else(|| "a device".to_owned()),
+        expected: expected.to_owned(),
+    })
+}
+
+fn rename(record: &Attachment, places: &Places, held: Option<i64>) -> Step {
+    if let Some(pod) = places.pod
+        && !ours(record, pod)
+        && !pod.is_internal_port()
+    {
+        return blocked(pod, "the internal port");
+    }
+    let alive = places
+        .pod
+        .is_some_and(|link| link.is_internal_port() && link.carrier);
+    match places.fresh() {
+        // The live device and the fresh one: vswitchd is between the two, unless it
+        // has already told which one it holds.
+        Some(fresh) if alive => {
+            if held == Some(i64::from(fresh.index)) {
+                Step::MoveIn
+            } else {
+                Step::Soon
+            }
+        }
+        Some(_) => Step::MoveIn,
+        None if alive => Step::Settled,
+        // Moved but not renamed: a move that died between its two halves.
+        None if places.slave.is_some() => Step::MoveIn,
+        None => Step::Lost,
+    }
+}
+
+fn bond(record: &Attachment, places: &Places, held: Option<i64>) -> Step {
+    let master = match places.pod {
+        Some(pod) if pod.is_kind("bond") => pod,
+        Some(pod) if !ours(record, pod) => return blocked(pod, "a bond"),
+        _ if places.fresh().is_some() || places.slave.is_some() => return Step::Rebuild,
+        _ => return Step::Lost,
+    };
+    let slave = places.slave.filter(|link| link.is_internal_port());
+    // A slave that is down says nothing about its carrier.
+    let alive = slave.is_some_and(|link| link.carrier || !link.up);
+    match (places.fresh(), slave) {
+        (Some(fresh), Some(_)) if alive => {
+            if held == Some(i64::from(fresh.index)) {
+                Step::MoveIn
+            } else {
+                Step::Soon
+            }
+        }
+        (Some(_), _) => Step::MoveIn,
+        (None, Some(link)) if link.master != Some(master.index) || !link.up => Step::MoveIn,
+        (None, Some(_)) if alive => Step::Settled,
+        (None, _) => Step::Lost,
+    }
+}
+
+fn macvlan(record: &Attachment, places: &Places) -> Step {
+    let Some(lower) = places.root else {
+        return Step::Lost;
+    };
+    if !lower.is_internal_port() {
+        return Step::Blocked(Drift::HostLinkForeign(lower.name.clone()));
+    }
+    match places.pod {
+        Some(pod) if pod.is_kind("macvlan") && pod.lower == Some(lower.index) => Step::Settled,
+        Some(pod) if !ours(record, pod) && !pod.is_kind("macvlan") => blocked(pod, "a macvlan"),
+        _ => Step::Rebuild,
+    }
+}
+
+fn veth(record: &Attachment, places: &Places) -> Step {
+    let alias = record.key().alias();
+    match (places.root, places.pod) {
+        (Some(host), _) if host.alias.as_deref().is_some_and(|a| a != alias) => {
+            Step::Blocked(Drift::HostLinkForeign(host.name.clone()))
+        }
+        (Some(host), _) if !host.is_kind("veth") => {
+            Step::Blocked(Drift::HostLinkForeign(host.name.clone()))
+        }
+        (Some(_), Some(pod)) if pod.is_kind("veth") => Step::Settled,
+        (_, Some(pod)) if !ours(record, pod) && !pod.is_kind("veth") => blocked(pod, "a veth"),
+        _ => Step::Rebuild,
+    }
+}
+
+/// Whether the pod's device is there in a shape that can carry addresses, for when
+/// the switch cannot be asked.
+pub fn in_place(record: &Attachment, state: &PodState, observed: &Observed) -> bool {
+    let places = Places::of(record, state, observed);
+    let Some(pod) = places.pod else { return false };
+    match record.strategy() {
+        Strategy::Rename => pod.is_internal_port() || stand_in_over(record, pod, &places),
+        Strategy::Bond => pod.is_kind("bond"),
+        Strategy::Macvlan => pod.is_kind("macvlan"),
+        Strategy::Veth | Strategy::Routed => pod.is_kind("veth"),
+    }
+}
+
+fn stand_in_over(record: &Attachment, pod: &LinkView, places: &Places) -> bool {
+    pod.is_kind("macvlan")
+        && ours(record, pod)
+        && places
+            .root
+            .is_some_and(|root| pod.lower == Some(root.index))
+}
+
+/// Whether a stand-in already serves the pod.
+pub fn stands_in(record: &Attachment, observed: &Observed) -> bool {
+    observed
+        .pods
+        .get(&record.key())
+        .and_then(|view| view.state())
+        .is_some_and(|state| {
+            let places = Places::of(record, state, observed);
+            places
+                .pod
+                .is_some_and(|pod| stand_in_over(record, pod, &places))
+        })
+}
+
+/// Whether the port's device is in neither namespace although its row is there.
+pub fn lost(
+    record: &Attachment,
+    state: &PodState,
+    switch: &SwitchState,
+    observed: &Observed,
+) -> bool {
+    let Some(row) = switch.ports.get(&record.port_name) else {
+        return false;
+    };
+    let places = Places::of(record, state, observed);
+    let step = match record.strategy() {
+        Strategy::Rename => rename(record, &places, row.ifindex),
+        Strategy::Bond => bond(record, &places, row.ifindex),
+        Strategy::Macvlan => macvlan(record, &places),
+        Strategy::Veth | Strategy::Routed => return false,
+    };
+    matches!(step, Step::Lost)
+}
+
+/// What an action that is not a report tells about an attachment, in CHECK's words.
+pub fn drift(action: &Action, record: &Attachment, observed: &Observed) -> Vec<Drift> {
+    let port = || record.port_name.clone();
+    let ifname = || record.ifname.clone();
+    match action {
+        Action::EnsureBridge { bridge, .. } => vec![Drift::BridgeMissing(bridge.clone())],
+        Action::AddPort { .. } => vec![Drift::RowMissing(port())],
+        Action::CompletePort { .. } => {
+            let row = record.port.switch().and_then(|switch| {
+                let state = observed.switches.get(&switch.socket)?.state()?;
+                Some((switch, state.ports.get(&record.port_name)?))
+            });
+            row.map_or_else(Vec::new, |(switch, row)| {
+                super::columns::empty_columns(record, switch, row)
+            })
+        }
+        Action::SetNoFlood { .. } => vec![Drift::Floods(port())],
+        Action::MoveIn { .. } if stands_in(record, observed) => vec![Drift::StandIn(ifname())],
+        Action::MoveIn { .. } => vec![Drift::PortInRoot(port())],
+        Action::RecreatePort { .. } | Action::LookAgain { .. } | Action::Rebuild { .. } => {
+            let state = observed
+                .pods
+                .get(&record.key())
+                .and_then(|view| view.state());
+            match state.and_then(|state| state.link(&record.ifname)) {
+                Some(link) if link.up && !link.carrier => vec![Drift::PodLinkDead(ifname())],
+                Some(link) => vec![Drift::PodLinkWrong {
+                    name: ifname(),
+                    found: link.kind.clone().unwrap_or_else(|| "a device".to_owned()),
+                    expected: format!("that of strategy {}", record.strategy()),
+                }],
+                None => vec![Drift::PodLinkMissing(ifname())],
+            }
+        }
+        _ => Vec::new(),
+    }
+}

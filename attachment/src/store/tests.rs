@@ -1,0 +1,1 @@
+//! Records on disk: what survives, what is refused, what hides nothing.

@@ -1,0 +1,147 @@
+//! `rename`: the internal port itself is the pod's interface.
+//!
+//! Nothing lies between the pod and the switch, so nothing is lost in throughput.
+//! The price is that the switch knows the port by a name it no longer has. On the
+//! userspace datapath that shows at vswitchd's restart only: the pod keeps a dead
+//! tap, a fresh one appears in the root namespace, and `move_in` swaps them. On the
+//! kernel datapath the port is lost at vswitchd's next reconfigure.
+
+use netlink::{Link, MacvlanMode, MacvlanSpec};
+
+use super::Site;
+use crate::device::{self, appeared, is_internal_port, is_marked, put_aside};
+use crate::error::{Error, Result};
+use crate::host::{Host, Inside};
+use crate::l3;
+use crate::ports::Ports;
+use crate::record::{Attachment, Datapath};
+use crate::undo::Step;
+
+/// Makes the port, moves it into the pod by the pod's name, and configures it.
+pub(crate) async fn make(site: &mut Site<'_>) -> Result<()> {
+    let link = super::make_port(site).await?;
+    site.undo.push(Step::PodLink(site.record.ifname.clone()));
+    let moved = device::move_in(
+        site.host,
+        site.inside,
+        site.record,
+        link.index,
+        &site.record.ifname,
+    )
+    .await?;
+    l3::configure(site.inside, site.record, moved.index).await
+}
+
+/// Brings the fresh port into the pod in place of whatever device of ours has the
+/// pod's name there. Returns whether a dead device now waits aside.
+///
+/// Each step leaves a state that this function starts from: the port may be in the
+/// root namespace, or in the pod under either name.
+pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<bool> {
+    let netlink = &inside.netlink;
+    let fresh = host.netlink.link_by_name(&record.port_name).await?;
+    let present = netlink.link_by_name(&record.ifname).await?;
+    let Some(fresh) = fresh.filter(is_internal_port) else {
+        // Moved under its own name by a run that died before the renaming.
+        if let Some(moved) = netlink.link_by_name(&record.port_name).await? {
+            make_room(host, inside, record, present.as_ref()).await?;
+            netlink.set_down(moved.index).await?;
+            netlink.rename(moved.index, &record.ifname).await?;
+            l3::ensure(inside, record, moved.index).await?;
+            return Ok(true);
+        }
+        return Err(Error::Missing {
+            name: record.port_name.clone(),
+            place: "in the root namespace and in the pod",
+        });
+    };
+    make_room(host, inside, record, present.as_ref()).await?;
+    let moved = device::move_in(host, inside, record, fresh.index, &record.ifname).await?;
+    l3::configure(inside, record, moved.index).await?;
+    Ok(present.is_some())
+}
+
+/// Frees the pod's name: a stand-in goes at once, as it would hold the port's only
+/// place for a macvlan; a dead device is put aside, because its deletion is slow.
+async fn make_room(
+    _host: &Host,
+    inside: &Inside,
+    record: &Attachment,
+    present: Option<&Link>,
+) -> Result<()> {
+    let Some(present) = present else {
+        return Ok(());
+    };
+    let dead = present.kind.as_deref() == Some("tun") && !present.running;
+    if !is_marked(present, &record.key()) && !dead {
+        return Err(Error::LinkTaken {
+            name: present.name.clone(),
+            found: present.kind.clone().unwrap_or_default(),
+        });
+    }
+    put_aside(inside, record, present).await
+}
+
+/// Serves the pod at once by a macvlan over the fresh port, until it is moved.
+pub(crate) async fn stand_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
+    let fresh = device::required(&host.netlink, &record.port_name, "in the root namespace").await?;
+    let present = inside.netlink.link_by_name(&record.ifname).await?;
+    if let Some(present) = &present
+        && present.kind.as_deref() == Some("macvlan")
+        && present.lower == Some(fresh.index)
+    {
+        return l3::ensure(inside, record, present.index).await;
+    }
+    make_room(host, inside, record, present.as_ref()).await?;
+    let link = over(host, inside, record, &fresh).await?;
+    l3::configure(inside, record, link.index).await
+}
+
+/// Makes a macvlan with the pod's name over a port in the root namespace.
+pub(crate) async fn over(
+    host: &Host,
+    inside: &Inside,
+    record: &Attachment,
+    lower: &Link,
+) -> Result<Link> {
+    let alias = record.key().alias();
+    device::mute(host, &lower.name)?;
+    let change = netlink::LinkChange {
+        mac: (lower.mac != Some(record.mac)).then_some(record.mac),
+        mtu: (record.mtu != 0 && lower.mtu != record.mtu).then_some(record.mtu),
+        alias: Some(&alias),
+        up: Some(true),
+        ..netlink::LinkChange::default()
+    };
+    host.netlink.change_link(lower.index, &change).await?;
+    host.netlink
+        .create_macvlan(&MacvlanSpec {
+            name: &record.ifname,
+            lower: lower.index,
+            mode: MacvlanMode::Passthru,
+            mac: None,
+            mtu: (record.mtu != 0).then_some(record.mtu),
+            netns: &inside.netns,
+            up: false,
+        })
+        .await?;
+    let link = device::required(&inside.netlink, &record.ifname, "in the pod").await?;
+    inside.netlink.set_alias(link.index, &alias).await?;
+    Ok(link)
+}
+
+/// Whether the record's port is on a userspace datapath, where stand-ins work.
+pub(crate) fn can_stand_in(record: &Attachment) -> bool {
+    record
+        .port
+        .switch()
+        .is_some_and(|port| port.datapath == Datapath::Userspace)
+}
+
+/// Takes the port's row away and adds it again, so that vswitchd makes its device
+/// anew, and moves that in.
+pub(crate) async fn recreate(host: &Host, ports: &Ports, record: &Attachment) -> Result<()> {
+    ports.remove(&record.key()).await?;
+    ports.add(record).await?;
+    appeared(&host.netlink, &record.port_name).await.map(drop)
+}
