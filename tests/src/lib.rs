@@ -9,6 +9,7 @@ pub mod cni;
 mod diagnosis;
 pub mod leftovers;
 pub mod netns;
+pub mod node;
 pub mod ovs;
 pub mod rig;
 pub mod runner;
