@@ -24,7 +24,7 @@ pub(crate) fn note(note: String) {
 }
 
 /// Runs `work` and returns with its outcome what fixtures noted meanwhile on this thread.
-pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+pub fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     NOTES.set(Some(Vec::new()));
     let outcome = work();
     (outcome, NOTES.take().unwrap_or_default())

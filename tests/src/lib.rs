@@ -6,7 +6,7 @@
 
 pub mod binaries;
 pub mod cni;
-mod diagnosis;
+pub mod diagnosis;
 pub mod leftovers;
 pub mod netns;
 pub mod node;
