@@ -13,5 +13,6 @@ pub mod node;
 pub mod ovs;
 pub mod rig;
 pub mod runner;
+pub mod scenarios;
 pub mod traffic;
 pub mod wait;
