@@ -153,10 +153,18 @@ impl Node {
     /// # Errors
     /// When ADD fails or its result lacks what a runtime needs.
     pub fn add_pod(&self, hint: &str) -> Result<Pod> {
+        self.add_pod_with(hint, &self.config)
+    }
+
+    /// As [`Node::add_pod`], by another configuration than the node's.
+    ///
+    /// # Errors
+    /// As [`Node::add_pod`].
+    pub fn add_pod_with(&self, hint: &str, config: &Value) -> Result<Pod> {
         let netns = Netns::new(hint)?;
         let number = self.pods.fetch_add(1, Ordering::Relaxed);
         let container = format!("{hint}-{}-{number}", std::process::id());
-        let cni = self.cni(&container, netns.path())?.env(
+        let cni = self.cni(&container, netns.path())?.config(config).env(
             "CNI_ARGS",
             format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=demo;K8S_POD_NAME={hint}"),
         );
