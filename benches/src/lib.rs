@@ -6,6 +6,7 @@
 //! all of them report through [`report`].
 
 pub mod cni;
+pub mod command;
 pub mod contender;
 pub mod interrupt;
 pub mod node_daemon;

@@ -1,4 +1,4 @@
-//! berthd, running on a contender's node.
+//! berthd, running on a contender's node as it runs in production: the harness's own logs at debug level.
 
 use std::fs::File;
 use std::path::PathBuf;

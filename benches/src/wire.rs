@@ -7,7 +7,7 @@ use netlink::{Netlink, VethPeer, VethSpec};
 use tests::netns::Netns;
 use tokio::runtime::Builder;
 
-/// Make a veth pair, one end as `name` in `node`, the other as `eth0` in `pod`, both up.
+/// Make a veth pair, one end as `name` in `node`, the other as `eth0` in `pod`; the first is set up.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -18,7 +18,7 @@ pub fn veth(node: &Netns, name: &str, pod: &Netns) -> Result<()> {
         name: "eth0",
         mac: None,
         mtu: None,
-        up: true,
+        up: false,
     };
     let spec = VethSpec {
         name,

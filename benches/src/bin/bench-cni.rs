@@ -1,13 +1,14 @@
 //! `bench-cni`: the plugin against the reference plugins, outages, footprint.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use benches::cni::{burst, daemon_memory, footprint, leases, outage, serial};
 use benches::contender::Contender;
 use benches::programs::Programs;
 use benches::report::Report;
-use benches::{interrupt, setting};
+use benches::{command, setting};
 use clap::Parser;
 use tests::binaries;
 use tests::ovs::Datapath;
@@ -49,9 +50,12 @@ enum Measurement {
     Footprint,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    interrupt::watch()?;
+    command::run(|| measure(&arguments))
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
     let programs = Programs::prepare()?;
     let mut setting = setting::machine(programs.stores());
     setting.push((

@@ -1,13 +1,14 @@
 //! `bench-ports`: throughput, packets and latency of each OVS port strategy from pod to pod.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use benches::ports::path::Path;
 use benches::ports::table::{Figures, table};
 use benches::programs::Programs;
 use benches::report::Report;
-use benches::{interrupt, setting};
+use benches::{command, interrupt, setting};
 use clap::{Parser, ValueEnum};
 use tests::binaries;
 use tests::ovs::Datapath;
@@ -39,9 +40,12 @@ struct Arguments {
     out: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    interrupt::watch()?;
+    command::run(|| measure(&arguments))
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
     let programs = Programs::prepare()?;
     let mut setting = setting::machine(programs.stores());
     let datapath = if Rig::current().is_vm() {

@@ -53,11 +53,11 @@ pub fn table(contenders: &[Contender], pods: usize, rounds: usize) -> Result<Tab
         &[
             "plugin",
             "all added in",
-            "ratio",
+            "ADD ratio",
             "ADD p50",
             "ADD p99",
             "all deleted in",
-            "ratio ",
+            "DEL ratio",
         ],
     )
     .note(format!(

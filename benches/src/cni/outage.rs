@@ -66,19 +66,19 @@ pub fn table(kills: usize) -> Table {
             "pods",
             "probe every",
             "outage p50",
-            "worst",
+            "outage worst",
             "vswitchd's own",
-            "beyond it p50",
-            "worst ",
-            "after its device p50",
-            "worst  ",
+            "beyond p50",
+            "beyond worst",
+            "after device p50",
+            "after device worst",
             "probes lost p50",
         ],
     )
     .note(format!("{kills} kills a row; first probe lost to the first from which on none is lost"))
     .note("vswitchd's own: the outage of a veth plugged in by hand, which needs no repair")
-    .note("beyond it: return of a pod after the return of that veth; negative: before it")
-    .note("after its device: from the port's device being there again in the node to the return of its pod")
+    .note("beyond: return of a pod after the return of that veth; negative: before it")
+    .note("after device: from the port's device being there again in the node to the return of its pod")
     .note("goal: kernel bond and macvlan nothing beyond vswitchd's own; userspace at most 200 ms after the device")
 }
 

@@ -128,10 +128,10 @@ fn share_of_vswitchd(runs: &[Run], rounds: usize) -> Table {
             "plugin",
             "ADD p50",
             "bare port up",
-            "share",
+            "ADD share",
             "DEL p50",
             "bare port gone",
-            "share ",
+            "DEL share",
         ],
     )
     .note(format!(

@@ -53,18 +53,18 @@ pub fn table(measured: &[(Path, Figures)], rounds: usize, seconds: u32) -> Table
         &[
             "path",
             "TCP, 1 process",
-            "to OVS veth",
-            "published",
+            "TCP 1 ratio",
+            "published 1",
             "TCP, 4 processes",
-            "to OVS veth ",
-            "published ",
+            "TCP 4 ratio",
+            "published 4",
             "64 B UDP sent",
-            "to OVS veth  ",
+            "UDP ratio",
             "64 B TCP latency",
-            "to OVS veth   ",
+            "latency ratio",
         ],
     )
-    .note(format!("MTU 1500, {rounds} round(s) of {seconds} s a figure, medians; ratios: medians of the rounds' ratios"))
+    .note(format!("MTU 1500, {rounds} round(s) of {seconds} s a figure, medians; ratios to OVS veth: medians of the rounds' ratios"))
     .note("TCP: iperf3, what arrives; UDP and latency (half a round trip): sockperf")
     .note("published: internal 111–114 against veth 108–110 Gbit/s with one process, 129–133 against 118–122 with four");
     let veth = measured
