@@ -1,2 +1,97 @@
-//! The `berth` CNI binary.
-fn main() {}
+//! `berth`, the CNI binary.
+//!
+//! It does its own work and needs no daemon: a runtime executes it once for
+//! each request, with the verb in the environment and the configuration on
+//! standard input. The name it is called by chooses the plugin.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod args;
+mod config;
+mod delegate;
+mod error;
+mod field;
+mod flannel;
+mod intent;
+mod ipam_plugin;
+mod ipam_source;
+mod logs;
+mod loopback;
+mod masquerade;
+mod ops;
+mod program;
+mod request;
+mod result;
+mod sandbox;
+mod teardown;
+mod version;
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use error::Error;
+use program::Program;
+use request::{Environment, Request, Verb};
+use version::SpecVersion;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = Program::of_name(&arguments.next().unwrap_or_default());
+    match arguments
+        .next()
+        .as_deref()
+        .and_then(std::ffi::OsStr::to_str)
+    {
+        Some("--version" | "-V") => {
+            println!("{}", program.version());
+            return ExitCode::SUCCESS;
+        }
+        Some("--help" | "-h") => {
+            println!("{}", program.about());
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    let mut version = SpecVersion::LATEST;
+    match answer(program, &mut version) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(value)) => print(&value, ExitCode::SUCCESS),
+        Err(error) => print(&error.to_json(version), ExitCode::FAILURE),
+    }
+}
+
+/// Serves what the environment asks for; `version` becomes that of the answer.
+fn answer(program: Program, version: &mut SpecVersion) -> Result<Option<Value>, Error> {
+    let environment = Environment::of_process();
+    let Some(verb) = environment.verb()? else {
+        eprintln!("{}", program.about());
+        return Ok(None);
+    };
+    if verb == Verb::Version {
+        return Ok(Some(ops::version::answer()));
+    }
+    logs::start();
+    let mut stdin = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut stdin)
+        .map_err(|error| Error::Io(format!("read standard input: {error}")))?;
+    *version = request::version_for_errors(&stdin);
+    let request = Request::parse(verb, &environment, &stdin)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Internal(format!("start the runtime: {error}")))?;
+    runtime.block_on(program.serve(&request))
+}
+
+fn print(value: &Value, code: ExitCode) -> ExitCode {
+    match writeln!(std::io::stdout(), "{value}") {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("write the answer to standard output: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

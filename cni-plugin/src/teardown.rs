@@ -1,0 +1,76 @@
+//! Taking an attachment down, for DEL and for GC: errors are collected and the rest
+//! goes on, and the record is removed last, when nothing is left that it describes.
+
+use std::path::Path;
+
+use attachment::{Attachment, DetachRequest, Host, Key, Store, StoreError};
+
+use crate::config::Cleanup;
+use crate::error::Error;
+use crate::masquerade;
+
+/// What is taken down, and what is known about it.
+pub struct Teardown<'a> {
+    /// The root namespace.
+    pub host: &'a Host,
+    /// The records.
+    pub store: &'a Store,
+    /// What the configuration says.
+    pub cleanup: &'a Cleanup,
+    /// The attachment.
+    pub key: &'a Key,
+    /// The pod's namespace, if the runtime named one that is there.
+    pub netns: Option<&'a Path>,
+}
+
+impl Teardown<'_> {
+    /// Takes everything down that is not IPAM's. True if the record, if there was
+    /// one, may be removed.
+    pub async fn run(&self, errors: &mut Vec<Error>) -> bool {
+        let record = self.record(errors);
+        let socket = self.cleanup.places.socket_file.as_path();
+        let request = DetachRequest {
+            key: self.key,
+            record: record.as_ref(),
+            netns: self.netns,
+            socket: self.cleanup.on_switch.then_some(socket),
+        };
+        let detached = attachment::detach(self.host, self.store, &request).await;
+        let mut is_clean = detached.errors.is_empty();
+        if detached.only_switch_away() && record.is_some() {
+            // The record stays, in phase `deleting`: the daemon, or GC, removes the
+            // port when the switch is back. The pod need not wait for that.
+            for error in detached.errors {
+                tracing::warn!(key = %self.key, %error, "the port is removed later");
+            }
+        } else {
+            errors.extend(detached.errors.into_iter().map(Error::from));
+        }
+        let masqueraded = match &record {
+            Some(record) => !record.masquerade.is_empty(),
+            None => self.cleanup.ip_masq,
+        };
+        if masqueraded
+            && let Err(error) = masquerade::remove(self.store.state_dir(), &self.key.port_name())
+        {
+            errors.push(error);
+            is_clean = false;
+        }
+        is_clean
+    }
+
+    /// The record, if it can be read and is of this attachment.
+    fn record(&self, errors: &mut Vec<Error>) -> Option<Attachment> {
+        match self.store.read(self.key) {
+            Ok(record) => record,
+            Err(error @ (StoreError::Corrupt { .. } | StoreError::Foreign { .. })) => {
+                tracing::warn!(key = %self.key, %error, "taken down without its record");
+                None
+            }
+            Err(error) => {
+                errors.push(error.into());
+                None
+            }
+        }
+    }
+}
