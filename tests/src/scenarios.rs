@@ -11,14 +11,27 @@ use crate::node::{Node, Pod};
 use crate::runner::{Case, Scenarios};
 use crate::traffic::TcpSession;
 
+mod s01_churn;
 mod s02_vswitchd;
+mod s04_ovsdb;
+mod s07_by_hand;
+mod s11_del;
 
 /// How long traffic may take to come back before a test gives up.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// All scenarios.
 pub fn all() -> Scenarios {
-    s02_vswitchd::add(Scenarios::new())
+    let parts = [
+        s01_churn::add,
+        s02_vswitchd::add,
+        s04_ovsdb::add,
+        s07_by_hand::add,
+        s11_del::add,
+    ];
+    parts
+        .into_iter()
+        .fold(Scenarios::new(), |suite, add| add(suite))
 }
 
 /// A node with its daemon, and two pods in conversation.
