@@ -21,6 +21,7 @@ mod monitor;
 mod name;
 mod neigh;
 mod netns;
+mod offload;
 mod route;
 mod sysctl;
 mod veth;
