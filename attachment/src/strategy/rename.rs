@@ -130,14 +130,6 @@ pub(crate) async fn over(
     Ok(link)
 }
 
-/// Whether the record's port is on a userspace datapath, where stand-ins work.
-pub(crate) fn can_stand_in(record: &Attachment) -> bool {
-    record
-        .port
-        .switch()
-        .is_some_and(|port| port.datapath == Datapath::Userspace)
-}
-
 /// Takes the port's row away and adds it again, so that vswitchd makes its device
 /// anew, and moves that in.
 pub(crate) async fn recreate(host: &Host, ports: &Ports, record: &Attachment) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::device::{self, is_marked};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
-use crate::record::{Attachment, Port};
+use crate::record::{Attachment, Datapath, Port};
 use crate::undo::Step;
 
 /// Makes the pair, its far end born in the pod, and plugs the host end in.
@@ -17,6 +17,7 @@ pub(crate) async fn make(site: &mut Site<'_>) -> Result<()> {
     site.undo
         .push(Step::HostLink(site.record.port_name.clone()));
     let pair = create(site.host, site.inside, site.record).await?;
+    checksums(site.inside, site.record)?;
     l3::configure(site.inside, site.record, pair.peer_index).await?;
     super::add_port(site).await
 }
@@ -87,7 +88,21 @@ fn taken(link: Link) -> Error {
 pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
     clear(host, inside, record).await?;
     let pair = create(host, inside, record).await?;
+    checksums(inside, record)?;
     l3::configure(inside, record, pair.peer_index).await
+}
+
+/// Lets the pod compute its checksums on a userspace datapath: vswitchd takes packets
+/// from the host end as they are, and would forward them with the checksum left open.
+fn checksums(inside: &Inside, record: &Attachment) -> Result<()> {
+    let userspace = record
+        .port
+        .switch()
+        .is_some_and(|port| port.datapath == Datapath::Userspace);
+    if userspace {
+        inside.netns.set_checksum_offload(&record.ifname, false)?;
+    }
+    Ok(())
 }
 
 /// Marks the host end and sets it up.
