@@ -21,7 +21,8 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 pub enum LinkEvent {
     /// It was created here or came from another namespace.
     Added(Link),
-    /// Something about it changed, perhaps its name or nothing that [`Link`] shows.
+    /// Something about it changed, perhaps its name or nothing that [`Link`] shows. The kernel tells of some changes,
+    /// such as that of the alias, only while the device is up.
     Changed(Link),
     /// It was deleted or left for another namespace; its last state.
     Removed(Link),

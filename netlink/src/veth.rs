@@ -7,7 +7,7 @@ use netlink_packet_route::link::{
 };
 
 use crate::connection::Request;
-use crate::link_change::set_state;
+use crate::link_change::{alias_attribute, set_state};
 use crate::link_delete::delete_request;
 use crate::{Link, MacAddr, Netlink, Netns, Result, check_name};
 
@@ -28,7 +28,8 @@ pub struct VethSpec<'a> {
     pub peer: VethPeer<'a>,
 }
 
-/// The other end of a veth pair to create.
+/// The other end of a veth pair to create. It is born down: the kernel makes it before the end that it belongs to, and
+/// would refuse to set it up (ENOTCONN).
 #[derive(Debug, Clone, Copy)]
 pub struct VethPeer<'a> {
     /// Namespace it is born in.
@@ -39,8 +40,6 @@ pub struct VethPeer<'a> {
     pub mac: Option<MacAddr>,
     /// MTU in bytes; 1500 if absent.
     pub mtu: Option<u32>,
-    /// Whether it is born up. Addresses and sysctls are better set before that.
-    pub up: bool,
 }
 
 /// A veth pair that was created.
@@ -64,7 +63,7 @@ impl Netlink {
         const OPERATION: &str = "create veth";
         check_name(spec.name)?;
         check_name(spec.peer.name)?;
-        let mut peer = birth(spec.peer.name, spec.peer.mac, spec.peer.mtu, spec.peer.up);
+        let mut peer = birth(spec.peer.name, spec.peer.mac, spec.peer.mtu, false);
         peer.attributes
             .push(LinkAttribute::NetNsFd(spec.peer.netns.raw_fd()));
         let mut message = birth(spec.name, spec.mac, spec.mtu, spec.up);
@@ -114,9 +113,7 @@ impl Netlink {
                 message
                     .attributes
                     .push(LinkAttribute::IfName(name.to_owned()));
-                message
-                    .attributes
-                    .push(LinkAttribute::IfAlias(alias.to_owned()));
+                message.attributes.push(alias_attribute(alias));
                 self.change(Request {
                     message: RouteNetlinkMessage::SetLink(message),
                     flags: 0,

@@ -1,0 +1,16 @@
+//! The crate against the real kernel: each function in fresh namespaces, judged by what `ip` reads back.
+
+mod addr;
+mod bond;
+mod delete;
+mod dump;
+mod errors;
+mod link;
+mod macvlan;
+mod monitor;
+mod neigh;
+mod netns;
+mod node;
+mod route;
+mod sysctl;
+mod veth;
