@@ -18,7 +18,6 @@ pub fn veth(node: &Netns, name: &str, pod: &Netns) -> Result<()> {
         name: "eth0",
         mac: None,
         mtu: None,
-        up: false,
     };
     let spec = VethSpec {
         name,
