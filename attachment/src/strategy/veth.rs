@@ -42,7 +42,6 @@ pub(crate) async fn create(host: &Host, inside: &Inside, record: &Attachment) ->
                 name: &record.ifname,
                 mac: Some(record.mac),
                 mtu,
-                up: false,
             },
         })
         .await?;
