@@ -74,6 +74,7 @@ pub(crate) fn bounds(network: IpNetwork) -> (u128, u128) {
 mod tests {
     use super::*;
 
+    /// File names have to be the very ones that Go's net.IP prints.
     #[test]
     fn an_address_has_one_canonical_form() {
         for (text, canonical) in [
@@ -84,6 +85,11 @@ mod tests {
             ("2001:db8:0:1:0:1:0:1", "2001:db8:0:1:0:1:0:1"),
             ("::1.2.3.4", "::102:304"),
             ("::", "::"),
+            ("0:0:1::", "0:0:1::"),
+            ("1:0:0:2:0:0:0:3", "1:0:0:2::3"),
+            ("1:0:0:0:2:0:0:0", "1::2:0:0:0"),
+            ("::ffff:0:1.2.3.4", "::ffff:0:102:304"),
+            ("2001:db8:5:0:f:f:f:f", "2001:db8:5:0:f:f:f:f"),
             ("64:ff9b::1.2.3.4", "64:ff9b::102:304"),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), canonical, "{text}");

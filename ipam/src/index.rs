@@ -266,4 +266,4 @@ fn decode_header(page: &[u8; PAYLOAD]) -> Option<(Shape, Mark)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

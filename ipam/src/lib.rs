@@ -48,3 +48,6 @@ pub use release::release;
 pub use route::Route;
 pub use status::status;
 pub use store::Store;
+
+#[cfg(test)]
+mod tests;

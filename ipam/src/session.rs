@@ -234,3 +234,11 @@ impl<'a> Session<'a> {
 fn index_file(store: &Store) -> PathBuf {
     store.index_directory().join("index")
 }
+
+#[cfg(test)]
+impl Session<'_> {
+    /// The index as it was found.
+    pub(crate) fn index_for_test(&mut self) -> Option<&mut Index> {
+        self.index.as_mut()
+    }
+}

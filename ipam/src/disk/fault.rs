@@ -42,7 +42,7 @@ pub(crate) fn before(call: &'static str) -> io::Result<()> {
         ARMED.set(left.checked_sub(1).map(|left| (left, fault)));
         if left == 0 {
             match fault {
-                Fault::Kill => panic!("killed before: {call}"),
+                Fault::Kill => std::panic::resume_unwind(Box::new(call)),
                 Fault::Errno(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }

@@ -139,3 +139,14 @@ pub(super) fn remove(
     })?;
     Ok(removed)
 }
+
+/// Every entry, sorted.
+#[cfg(test)]
+pub(super) fn all(pages: &mut Pages, shape: Shape) -> Result<Vec<(u64, u128)>, Unusable> {
+    let mut all = Vec::new();
+    for number in 0..shape.buckets {
+        all.extend(Bucket::read(pages, shape.bucket(number))?.entries);
+    }
+    all.sort_unstable();
+    Ok(all)
+}

@@ -20,7 +20,7 @@ pub(crate) struct Mark {
     boot: u64,
     device: u64,
     inode: u64,
-    modified: (i64, i64),
+    pub(super) modified: (i64, i64),
     changed: (i64, i64),
 }
 

@@ -111,3 +111,27 @@ pub(super) fn next_free(
     }
     Ok(None)
 }
+
+/// Every address that is taken.
+#[cfg(test)]
+pub(super) fn all(
+    pages: &mut Pages,
+    shape: Shape,
+) -> Result<std::collections::BTreeSet<u128>, Unusable> {
+    let mut all = std::collections::BTreeSet::new();
+    for number in 0..shape.chunks {
+        let payload = pages.read(shape.chunk(number))?;
+        let base = payload[8..HEAD]
+            .first_chunk()
+            .map(|chunk| u128::from_le_bytes(*chunk) << CHUNK_BITS)
+            .ok_or(Unusable)?;
+        let bits = payload[HEAD..HEAD + BITMAP].iter().enumerate();
+        let offsets = bits.flat_map(|(byte, bits)| {
+            (0..8)
+                .filter(move |bit| bits & (1 << bit) != 0)
+                .map(move |bit| byte * 8 + bit)
+        });
+        all.extend(offsets.map(|offset| base + offset as u128));
+    }
+    Ok(all)
+}

@@ -126,3 +126,26 @@ impl tracing::Subscriber for Recorder {
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
 }
+
+/// Waits until someone waits for the flock on this file: the kernel lists such waiters in
+/// /proc/locks as `N: -> FLOCK … MAJOR:MINOR:INODE …`.
+pub fn until_blocked_on(path: &std::path::Path) {
+    use std::os::unix::fs::MetadataExt;
+    let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        if locks
+            .lines()
+            .any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+        {
+            return;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "nobody waits for {}:\n{locks}",
+            path.display()
+        );
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,425 @@
+//! Rows H21 to H30 of host-local: the configuration.
+
+mod common;
+
+use common::{Rig, add, ip};
+use ipam::{Config, ConfigError, Range, RangeSet};
+use serde_json::{Value, json};
+
+fn parse(version: &str, ipam: Value) -> Result<Config, ConfigError> {
+    parse_all(
+        &json!({"cniVersion": version, "name": "mynet", "type": "ipvlan", "ipam": ipam}),
+        "",
+    )
+}
+
+fn parse_all(network: &Value, args: &str) -> Result<Config, ConfigError> {
+    Config::parse("mynet", network, args)
+}
+
+fn range(subnet: &str, start: &str, end: &str, gateway: &str) -> Range {
+    Range::new(
+        subnet.parse().unwrap(),
+        Some(ip(start)),
+        Some(ip(end)),
+        Some(ip(gateway)),
+    )
+    .unwrap()
+}
+
+fn set(ranges: Vec<Range>) -> RangeSet {
+    RangeSet::new(ranges).unwrap()
+}
+
+const SMALL: fn() -> Range = || range("10.1.2.0/24", "10.1.2.9", "10.1.2.20", "10.1.2.30");
+const OTHER: fn() -> Range = || range("11.1.2.0/24", "11.1.2.9", "11.1.2.20", "11.1.2.30");
+
+fn small() -> Value {
+    json!({"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.9", "rangeEnd": "10.1.2.20", "gateway": "10.1.2.30"})
+}
+
+fn other() -> Value {
+    json!({"subnet": "11.1.2.0/24", "rangeStart": "11.1.2.9", "rangeEnd": "11.1.2.20", "gateway": "11.1.2.30"})
+}
+
+#[test]
+fn h21_old_style() {
+    let config = parse("0.3.1", small()).unwrap();
+    assert_eq!(config.network, "mynet");
+    assert_eq!(config.cni_version, "0.3.1");
+    assert_eq!(config.range_sets, [set(vec![SMALL()])]);
+    assert_eq!(config.data_dir.to_str(), Some("/var/lib/cni/networks"));
+    assert_eq!(
+        (config.routes, config.resolv_conf, config.requested),
+        (vec![], None, vec![])
+    );
+    let rig = Rig::new();
+    assert_eq!(
+        add(&rig.config(small()), "id", "eth0").unwrap(),
+        ["10.1.2.9/24"]
+    );
+    assert_eq!(rig.files("mynet")["10.1.2.9"], "id\r\neth0");
+}
+
+#[test]
+fn h22_new_style() {
+    let ranges = json!({"ranges": [[small(), {"subnet": "10.1.4.0/24"}], [other()]]});
+    let config = parse("0.3.1", ranges.clone()).unwrap();
+    let second = range("10.1.4.0/24", "10.1.4.1", "10.1.4.254", "10.1.4.1");
+    assert_eq!(
+        config.range_sets,
+        [set(vec![SMALL(), second]), set(vec![OTHER()])]
+    );
+    let rig = Rig::new();
+    assert_eq!(
+        add(&rig.config(ranges), "id", "eth0").unwrap(),
+        ["10.1.2.9/24", "11.1.2.9/24"]
+    );
+}
+
+#[test]
+fn h23_mixed_with_runtime_ranges() {
+    let mut ipam = small();
+    ipam["ranges"] = json!([[other()]]);
+    let runtime = json!({"irrelevant": "a", "ipRanges": [[{"subnet": "12.1.3.0/24"}]]});
+    let network =
+        json!({"cniVersion": "0.3.1", "name": "mynet", "runtimeConfig": runtime, "ipam": ipam});
+    let config = parse_all(&network, "").unwrap();
+    let first = range("12.1.3.0/24", "12.1.3.1", "12.1.3.254", "12.1.3.1");
+    assert_eq!(
+        config.range_sets,
+        [set(vec![first]), set(vec![SMALL()]), set(vec![OTHER()])]
+    );
+    // Runtime ranges alone will do.
+    let network = json!({"cniVersion": "0.3.1", "runtimeConfig": runtime, "ipam": {}});
+    assert_eq!(parse_all(&network, "").unwrap().range_sets.len(), 1);
+}
+
+#[test]
+fn h24_cni_args_with_and_without_prefix_length() {
+    let network = json!({"cniVersion": "0.3.1", "name": "mynet", "ipam": {"ranges": [[small()]]}});
+    for (args, address) in [
+        ("IP=10.1.2.10", "10.1.2.10"),
+        ("IP=10.1.2.11/24", "10.1.2.11"),
+    ] {
+        assert_eq!(parse_all(&network, args).unwrap().requested, [ip(address)]);
+        let value = args.strip_prefix("IP=");
+        assert_eq!(
+            Config::parse_with_args_ip("mynet", &network, value)
+                .unwrap()
+                .requested,
+            [ip(address)]
+        );
+        let rig = Rig::new();
+        let network = rig.network("1.0.0", "mynet", json!({"ranges": [[small()]]}));
+        let config = parse_all(&network, args).unwrap();
+        assert_eq!(
+            add(&config, "id", "eth0").unwrap(),
+            [format!("{address}/24")]
+        );
+    }
+    let refused = Config::parse_with_args_ip("mynet", &network, Some("10.1.2")).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "CNI_ARGS: IP: \"10.1.2\" is not an IP address"
+    );
+}
+
+#[test]
+fn h25_config_args_with_and_without_prefix_length() {
+    let ranges = json!([[small()], [other()], [{"subnet": "2001:db8:1::/64"}]]);
+    for (ips, args) in [
+        (
+            json!(["10.1.2.11", "11.11.11.11", "2001:db8:1::11"]),
+            "IP=10.1.2.10",
+        ),
+        (
+            json!(["10.1.2.11/24", "11.11.11.11/24", "2001:db8:1::11/64"]),
+            "IP=10.1.2.10/24",
+        ),
+        (
+            json!([
+                "10.1.2.11",
+                "10.1.2.10",
+                "::ffff:11.11.11.11",
+                "2001:DB8:1:0::11",
+                "10.1.2.11/24"
+            ]),
+            "IP=10.1.2.10",
+        ),
+    ] {
+        let network = json!({
+            "cniVersion": "0.3.1", "name": "mynet", "args": {"cni": {"ips": ips}}, "ipam": {"ranges": ranges},
+        });
+        let requested = parse_all(&network, args).unwrap().requested;
+        assert_eq!(
+            requested,
+            [
+                ip("10.1.2.10"),
+                ip("10.1.2.11"),
+                ip("11.11.11.11"),
+                ip("2001:db8:1::11")
+            ]
+        );
+    }
+    let network = json!({"cniVersion": "0.3.1", "args": {"cni": {"ips": ["10.1.2.9", "10.1.2"]}}, "ipam": small()});
+    let refused = parse_all(&network, "").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "args.cni.ips[1]: \"10.1.2\" is not an IP address"
+    );
+}
+
+#[test]
+fn h26_overlap_between_sets() {
+    let refused = parse(
+        "0.3.1",
+        json!({"ranges": [
+            [{"subnet": "10.1.2.0/24"}, {"subnet": "10.2.2.0/24"}],
+            [{"subnet": "10.1.4.0/24"}, {"subnet": "10.1.6.0/24"}, {"subnet": "10.1.8.0/24"}, {"subnet": "10.1.2.0/24"}],
+        ]}),
+    );
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "ipam.ranges[0] overlaps with ipam.ranges[1]: ranges 10.1.2.1-10.1.2.254 and 10.1.2.1-10.1.2.254 share addresses"
+    );
+    let mut ipam = small();
+    ipam["ranges"] = json!([[{"subnet": "10.1.0.0/16"}]]);
+    assert_eq!(
+        parse("0.3.1", ipam).unwrap_err().to_string(),
+        "ipam overlaps with ipam.ranges[0]: ranges 10.1.2.9-10.1.2.20 and 10.1.0.1-10.1.255.254 share addresses"
+    );
+}
+
+#[test]
+fn h26_overlap_in_a_set() {
+    let refused = parse(
+        "0.3.1",
+        json!({"ranges": [[{"subnet": "10.1.0.0/22"}, {"subnet": "10.1.2.0/24"}]]}),
+    );
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "ipam.ranges[0]: ranges 10.1.0.1-10.1.3.254 and 10.1.2.1-10.1.2.254 overlap"
+    );
+}
+
+#[test]
+fn h27_mixed_families_in_a_set() {
+    let refused = parse(
+        "0.3.1",
+        json!({"ranges": [[{"subnet": "10.1.0.0/22"}, {"subnet": "2001:db8:5::/64"}]]}),
+    );
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "ipam.ranges[0]: 10.1.0.1-10.1.3.254 and 2001:db8:5::1-2001:db8:5:0:ffff:ffff:ffff:ffff \
+         are of different address families in one range set"
+    );
+}
+
+#[test]
+fn h28_too_many_ranges_for_0_2_0() {
+    let two = json!({"ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "11.1.2.0/24"}]]});
+    let two_of_v6 =
+        json!({"ranges": [[{"subnet": "2001:db8:1::/64"}], [{"subnet": "2001:db8:2::/64"}]]});
+    for ranges in [&two, &two_of_v6] {
+        for version in ["0.2.0", "0.1.0", "", "0.2", "banana"] {
+            let refused = parse(version, ranges.clone()).unwrap_err();
+            assert_eq!(
+                refused,
+                ConfigError::TooManyAddresses {
+                    version: version.to_owned()
+                }
+            );
+        }
+        for version in ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0", "0.3"] {
+            assert_eq!(
+                parse(version, ranges.clone()).unwrap().range_sets.len(),
+                2,
+                "{version}"
+            );
+        }
+    }
+    assert!(
+        parse_all(&json!({"ipam": two}), "").is_err(),
+        "no version is 0.1.0"
+    );
+}
+
+#[test]
+fn h29_one_v4_and_one_v6_range_for_0_2_0() {
+    let ranges = json!({"ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8:1::/48"}]]});
+    assert_eq!(parse("0.2.0", ranges.clone()).unwrap().range_sets.len(), 2);
+    let rig = Rig::new();
+    let config = Config::parse("mynet", &rig.network("0.2.0", "mynet", ranges), "").unwrap();
+    assert_eq!(
+        add(&config, "id", "eth0").unwrap(),
+        ["10.1.2.2/24", "2001:db8:1::2/48"]
+    );
+}
+
+#[test]
+fn h30_runtime_ips() {
+    let network = json!({
+        "cniVersion": "0.3.1", "name": "mynet", "ipam": {"subnet": "10.1.2.0/24"},
+        "runtimeConfig": {"ips": ["192.168.0.1", "192.168.0.5/24", "2001:db8::1/64"]},
+    });
+    let config = parse_all(&network, "").unwrap();
+    assert_eq!(
+        config.requested,
+        [ip("192.168.0.1"), ip("192.168.0.5"), ip("2001:db8::1")]
+    );
+    let rig = Rig::new();
+    let mut network = rig.network("1.0.0", "mynet", json!({"subnet": "10.1.2.0/24"}));
+    network["runtimeConfig"] = json!({"ips": ["10.1.2.44/24"]});
+    assert_eq!(
+        add(&parse_all(&network, "").unwrap(), "id", "eth0").unwrap(),
+        ["10.1.2.44/24"]
+    );
+    network["runtimeConfig"] = json!({"ips": "10.1.2.44"});
+    assert_eq!(
+        parse_all(&network, "").unwrap_err().to_string(),
+        "runtimeConfig.ips: \"10.1.2.44\" is not a list"
+    );
+}
+
+#[test]
+fn keys_match_whatever_their_case_and_null_is_absence_as_upstream_has_it() {
+    let network = json!({
+        "cniVersion": "1.0.0", "args": null, "runtimeConfig": null,
+        "IPAM": {"Subnet": "10.1.2.0/24", "rangestart": "10.1.2.9", "rangeEnd": null, "gateway": "", "routes": null, "dataDir": ""},
+    });
+    let config = parse_all(&network, "").unwrap();
+    assert_eq!(
+        config.range_sets,
+        [set(vec![range(
+            "10.1.2.0/24",
+            "10.1.2.9",
+            "10.1.2.254",
+            "10.1.2.1"
+        )])]
+    );
+    assert_eq!(config.data_dir.to_str(), Some("/var/lib/cni/networks"));
+}
+
+#[test]
+fn every_error_names_key_and_value() {
+    for (network, message) in [
+        (json!({}), "ipam is missing"),
+        (json!({"ipam": null}), "ipam is missing"),
+        (json!([1, 2]), "configuration: [1,2] is not an object"),
+        (
+            json!({"ipam": "host-local"}),
+            "ipam: \"host-local\" is not an object",
+        ),
+        (
+            json!({"ipam": {}}),
+            "no IP ranges: ipam has neither subnet nor ranges, and runtimeConfig no ipRanges",
+        ),
+        (
+            json!({"ipam": {"rangeStart": "10.0.0.1"}}),
+            "no IP ranges: ipam has neither subnet nor ranges, and runtimeConfig no ipRanges",
+        ),
+        (
+            json!({"ipam": {"subnet": 7}}),
+            "ipam.subnet: 7 is not a string",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0"}}),
+            "ipam.subnet: \"10.0.0.0\" is not a network as ADDRESS/LENGTH",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24", "gateway": "x"}}),
+            "ipam.gateway: \"x\" is not an IP address",
+        ),
+        (
+            json!({"ipam": {"ranges": [[{}]]}}),
+            "ipam.ranges[0][0].subnet is missing",
+        ),
+        (
+            json!({"ipam": {"ranges": [[]]}}),
+            "ipam.ranges[0]: [] is an empty range set",
+        ),
+        (
+            json!({"ipam": {"ranges": {}}}),
+            "ipam.ranges: {} is not a list",
+        ),
+        (
+            json!({"ipam": {"ranges": [{"subnet": "10.0.0.0/24"}]}}),
+            "ipam.ranges[0]: {\"subnet\":\"10.0.0.0/24\"} is not a list",
+        ),
+        (
+            json!({"ipam": {"ranges": [[null]]}}),
+            "ipam.ranges[0][0]: null is not an object",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24"}, "cniVersion": 1}),
+            "cniVersion: 1 is not a string",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24", "dataDir": []}}),
+            "ipam.dataDir: [] is not a string",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24", "routes": [{"gw": "10.0.0.1"}]}}),
+            "ipam.routes[0].dst is missing",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24", "routes": [{"dst": "0.0.0.0/0", "mtu": -1}]}}),
+            "ipam.routes[0].mtu: -1 is not a number from 0 to 4294967295",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24"}, "args": {"cni": []}}),
+            "args.cni: [] is not an object",
+        ),
+        (
+            json!({"ipam": {"subnet": "10.0.0.0/24"}, "runtimeConfig": {"ipRanges": [[{"subnet": "10.0.0.1/24"}]]}}),
+            "runtimeConfig.ipRanges[0][0]: 10.0.0.1/24 has host bits set, the network address for length 24 is 10.0.0.0",
+        ),
+    ] {
+        assert_eq!(
+            parse_all(&network, "").unwrap_err().to_string(),
+            message,
+            "{network}"
+        );
+    }
+    let long = json!({"ipam": {"subnet": "x".repeat(500)}});
+    assert!(parse_all(&long, "").unwrap_err().to_string().len() < 200);
+}
+
+#[test]
+fn a_name_that_is_no_safe_directory_name_is_refused() {
+    let network = json!({"ipam": {"subnet": "10.0.0.0/24"}});
+    for name in ["", ".", "..", "a/b", "../etc", "-a", ".berth", "a b", "ä"] {
+        let refused = Config::parse(name, &network, "").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!("name: {name:?} is not a network name")
+        );
+        assert!(ipam::Store::of_network(name, &network).is_err());
+    }
+    for name in ["a", "0", "cbr0", "my-net_1.0"] {
+        assert_eq!(Config::parse(name, &network, "").unwrap().network, name);
+    }
+}
+
+#[test]
+fn the_store_is_found_even_when_the_ranges_are_unusable() {
+    let rig = Rig::new();
+    add(&rig.config(json!({"subnet": "10.1.2.0/24"})), "id", "eth0").unwrap();
+    let broken = rig.network(
+        "1.0.0",
+        "mynet",
+        json!({"subnet": "10.1.2.0/33", "ranges": 5}),
+    );
+    assert!(parse_all(&broken, "").is_err());
+    let store = ipam::Store::of_network("mynet", &broken).unwrap();
+    assert_eq!(
+        ipam::release(&store, "id", "eth0").unwrap(),
+        [ip("10.1.2.2")]
+    );
+    let default = ipam::Store::of_network("mynet", &json!({})).unwrap();
+    assert_eq!(
+        default.directory().to_str(),
+        Some("/var/lib/cni/networks/mynet")
+    );
+}
