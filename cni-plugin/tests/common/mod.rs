@@ -23,10 +23,12 @@ impl Node {
         for name in ["berth", "berth-ipam", "host-local", "loopback", "flannel"] {
             std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_berth"), bin.join(name)).unwrap();
         }
-        Self {
-            netns: Netns::new(hint).unwrap(),
-            directory,
-        }
+        let netns = Netns::new(hint).unwrap();
+        // A node speaks to its pods from an address of its own.
+        netns
+            .sh("ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8::10/128 dev lo nodad")
+            .unwrap();
+        Self { netns, directory }
     }
 
     /// The directory of plugins.
@@ -92,6 +94,20 @@ impl Node {
         found
     }
 
+    /// Asserts that no link, record, lock or lease is left.
+    pub fn assert_bare(&self) {
+        let locks = std::fs::read_dir(self.state().join("locks"))
+            .into_iter()
+            .flatten()
+            .count();
+        assert_eq!((self.links(), locks), (Vec::<String>::new(), 0));
+        assert_eq!(self.records(), Vec::<String>::new());
+        for network in std::fs::read_dir(self.leases()).into_iter().flatten() {
+            let name = network.unwrap().file_name().into_string().unwrap();
+            assert_eq!(self.leased(&name), Vec::<String>::new());
+        }
+    }
+
     /// Names of all links of the node but `lo`.
     pub fn links(&self) -> Vec<String> {
         links(&self.netns)
@@ -134,4 +150,29 @@ pub fn assert_fails(answer: &Answer, code: u32, words: &[&str]) {
         assert!(text.contains(word), "{word:?} is not in {text:?}");
     }
     assert!(!failure.cni_version.is_empty(), "{failure:?}");
+}
+
+/// Asserts that packets go from one namespace to an address of another and back.
+pub fn reach(from: &Netns, to: &Netns, address: &str) {
+    let train = tests::traffic::PingTrain::start(from, to, address.parse().unwrap());
+    drop(train.unwrap_or_else(|error| panic!("{address} cannot be reached: {error:#}")));
+}
+
+/// Like [`reach`], but tells as whom the receiver saw the sender.
+pub fn seen_as(from: &Netns, to: &Netns, address: &str) -> std::net::IpAddr {
+    use std::net::UdpSocket;
+    let bind = |port: u16| UdpSocket::bind((address.parse::<std::net::IpAddr>().unwrap(), port));
+    let server = to.run(|| Ok(bind(0)?)).unwrap();
+    let limit = Some(std::time::Duration::from_secs(10));
+    server.set_read_timeout(limit).unwrap();
+    let any = if address.contains(':') {
+        "[::]:0"
+    } else {
+        "0.0.0.0:0"
+    };
+    let client = from.run(|| Ok(UdpSocket::bind(any)?)).unwrap();
+    client
+        .send_to(b"who am I", server.local_addr().unwrap())
+        .unwrap();
+    server.recv_from(&mut [0; 16]).unwrap().1.ip()
 }
