@@ -13,9 +13,14 @@ use crate::traffic::TcpSession;
 
 mod s01_churn;
 mod s02_vswitchd;
+mod s03_scripts;
 mod s04_ovsdb;
+mod s06_reboot;
 mod s07_by_hand;
+mod s09_attributes;
+mod s10_modes;
 mod s11_del;
+mod s12_names;
 
 /// How long traffic may take to come back before a test gives up.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -25,9 +30,14 @@ pub fn all() -> Scenarios {
     let parts = [
         s01_churn::add,
         s02_vswitchd::add,
+        s03_scripts::add,
         s04_ovsdb::add,
+        s06_reboot::add,
         s07_by_hand::add,
+        s09_attributes::add,
+        s10_modes::add,
         s11_del::add,
+        s12_names::add,
     ];
     parts
         .into_iter()

@@ -80,6 +80,20 @@ impl PingTrain {
         Self::route(client, server, address).start()
     }
 
+    /// Sends fifty datagrams where none may arrive, and counts the answers.
+    ///
+    /// # Errors
+    /// When they cannot be sent.
+    pub fn answers_within(client: &Netns, server: &Netns, address: IpAddr) -> Result<usize> {
+        let train = Self::route(client, server, address).launch()?;
+        wait::until(
+            Duration::from_secs(20),
+            "fifty datagrams to be sent",
+            || lock(&train.log).len() >= 50,
+        )?;
+        Ok(train.finish().answered)
+    }
+
     /// A train to be configured before it starts.
     pub fn route(client: &Netns, server: &Netns, address: IpAddr) -> Route {
         let every = Duration::from_millis(5);
@@ -172,6 +186,12 @@ impl Route {
     /// # Errors
     /// As [`PingTrain::start`].
     pub fn start(self) -> Result<PingTrain> {
+        let train = self.launch()?;
+        train.await_answer(Duration::from_secs(20))?;
+        Ok(train)
+    }
+
+    fn launch(self) -> Result<PingTrain> {
         let any: IpAddr = match self.address {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -202,14 +222,12 @@ impl Route {
             thread::sleep(GRACE * crate::rig::Rig::patience());
             over.store(true, Ordering::Release);
         }));
-        let train = PingTrain {
+        Ok(PingTrain {
             stop,
             log,
             threads,
             every,
-        };
-        train.await_answer(Duration::from_secs(20))?;
-        Ok(train)
+        })
     }
 }
 

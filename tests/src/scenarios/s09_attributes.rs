@@ -1,0 +1,186 @@
+//! Scenario 9: what hangs on a port must still hang on it after vswitchd was killed: VLAN, MAC, MTU, ids, mirror,
+//! QoS, policing, NO_FLOOD.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::{LIMIT, Stage, stage};
+use crate::node::{BRIDGE, Node};
+use crate::runner::{Case, Scenarios};
+use crate::traffic::PingTrain;
+use crate::wait;
+
+pub(super) fn add(suite: Scenarios) -> Scenarios {
+    suite
+        .each("s09_vlan_isolates_before_and_after", vlan)
+        .each("s09_mac_and_mtu", mac_and_mtu)
+        .each("s09_row_attributes", row_attributes)
+        .each("s09_no_flood", no_flood)
+}
+
+/// Pods of one VLAN talk, those of two do not, and no restart opens the door.
+fn vlan(case: Case) -> Result<()> {
+    let mut node = Node::switched(case.datapath, case.strategy)?;
+    node.start_berthd()?;
+    let mut of_vlan = |hint: &str, vlan: u16| {
+        node.config_mut()["vlan"] = json!(vlan);
+        node.add_pod(hint)
+    };
+    let (a, b, other) = (of_vlan("a", 10)?, of_vlan("b", 10)?, of_vlan("other", 20)?);
+    let isolated = |node: &Node| -> Result<()> {
+        node.assert_whole(&a, &b)?;
+        ensure!(
+            PingTrain::answers_within(&a.netns, &other.netns, other.v4())? == 0,
+            "a packet crossed from VLAN 10 to 20"
+        );
+        Ok(())
+    };
+    isolated(&node).context("before")?;
+    node.ovs_mut().kill_vswitchd()?;
+    node.ovs_mut().start_vswitchd()?;
+    node.await_whole(&other)?;
+    isolated(&node).context("after")?;
+    for pod in [a, b, other] {
+        node.del_pod(pod)?;
+    }
+    node.stop_berthd()?;
+    node.assert_clean()
+}
+
+/// A MAC and an MTU asked for are the pod's before and after, and a packet of that size passes whole.
+fn mac_and_mtu(case: Case) -> Result<()> {
+    let mut node = Node::switched(case.datapath, case.strategy)?;
+    node.start_berthd()?;
+    node.config_mut()["mtu"] = json!(1342);
+    node.config_mut()["capabilities"] = json!({"mac": true});
+    node.config_mut()["runtimeConfig"] = json!({"mac": "02:00:5e:00:53:01"});
+    let a = node.add_pod("a")?;
+    ensure!(a.mac == "02:00:5e:00:53:01", "the result says {}", a.mac);
+    if let Some(config) = node.config_mut().as_object_mut() {
+        config.remove("runtimeConfig");
+    }
+    let b = node.add_pod("b")?;
+    for round in ["before", "after"] {
+        node.assert_whole(&a, &b).context(round)?;
+        for pod in [&a, &b] {
+            let look = pod.look()?;
+            ensure!(look["mtu"] == 1342, "{round}: {look}");
+        }
+        if round == "before" {
+            node.ovs_mut().kill_vswitchd()?;
+            node.ovs_mut().start_vswitchd()?;
+        }
+    }
+    for pod in [a, b] {
+        node.del_pod(pod)?;
+    }
+    node.stop_berthd()?;
+    node.assert_clean()
+}
+
+/// The columns of the rows, and what refers to the rows.
+fn row_attributes(case: Case) -> Result<()> {
+    let mut stage = stage(case)?;
+    let port = stage.b.port(&stage.node)?;
+    let ovs = stage.node.ovs();
+    ovs.vsctl(&[
+        "--",
+        "set",
+        "Port",
+        &port,
+        "qos=@q",
+        "--",
+        "--id=@q",
+        "create",
+        "QoS",
+        "type=linux-htb",
+        "other-config:max-rate=900000000",
+        "--",
+        "--id=@p",
+        "get",
+        "Port",
+        &port,
+        "--",
+        "--id=@m",
+        "create",
+        "Mirror",
+        "name=watch",
+        "select-src-port=@p",
+        "--",
+        "set",
+        "Bridge",
+        BRIDGE,
+        "mirrors=@m",
+        "--",
+        "set",
+        "Interface",
+        &port,
+        "ingress_policing_rate=800000",
+        "external_ids:theirs=kept",
+    ])?;
+    let before = attributes(&stage, &port)?;
+    ensure!(before.contains("iface-id"), "no iface-id: {before}");
+    stage.node.ovs_mut().kill_vswitchd()?;
+    stage.node.ovs_mut().start_vswitchd()?;
+    wait::until_ok(LIMIT, "the attributes to be as before", || {
+        let now = attributes(&stage, &port)?;
+        ensure!(now == before, "was {before}\nis {now}");
+        Ok(())
+    })?;
+    stage.node.ovs().vsctl(&[
+        "clear", "Bridge", BRIDGE, "mirrors", "--", "clear", "Port", &port, "qos", "--", "--all",
+        "destroy", "QoS",
+    ])?;
+    stage.strike()
+}
+
+fn attributes(stage: &Stage, port: &str) -> Result<String> {
+    let ovs = stage.node.ovs();
+    let row = ovs.vsctl(&[
+        "--columns=name,type,ofport,external_ids,ingress_policing_rate,mac,mtu_request",
+        "list",
+        "Interface",
+        port,
+    ])?;
+    let port = ovs.vsctl(&[
+        "--columns=name,tag,trunks,qos,external_ids",
+        "list",
+        "Port",
+        port,
+    ])?;
+    let mirror = ovs.vsctl(&["--columns=name,select_src_port", "list", "Mirror"])?;
+    Ok(format!("{row}\n{port}\n{mirror}"))
+}
+
+/// NO_FLOOD is OpenFlow's, kept by vswitchd in memory alone: the daemon puts it back.
+fn no_flood(case: Case) -> Result<()> {
+    let mut stage = stage(case)?;
+    let port = stage.b.port(&stage.node)?;
+    stage
+        .node
+        .ovs()
+        .ofctl(&["mod-port", BRIDGE, &port, "no-flood"])?;
+    wait::until_ok(LIMIT, "the daemon to have learnt of NO_FLOOD", || {
+        let record = stage.b.record(&stage.node)?;
+        ensure!(
+            record["port"]["no_flood"] == json!(true),
+            "{}",
+            record["port"]
+        );
+        Ok(())
+    })?;
+    stage.node.ovs_mut().kill_vswitchd()?;
+    stage.node.ovs_mut().start_vswitchd()?;
+    wait::until_ok(LIMIT, "NO_FLOOD to be set again", || {
+        let shown = stage.node.ovs().ofctl(&["dump-ports-desc", BRIDGE])?;
+        let mut lines = shown.lines().skip_while(|line| !line.contains(&port));
+        let config = lines.nth(1).unwrap_or_default();
+        ensure!(config.contains("NO_FLOOD"), "{shown}");
+        Ok(())
+    })?;
+    stage
+        .node
+        .ovs()
+        .ofctl(&["mod-port", BRIDGE, &port, "flood"])?;
+    stage.strike()
+}
