@@ -137,6 +137,8 @@ impl Connection {
             match self.stream.try_write(&self.output[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                // the peer is gone, but what it said before is still to be read, up to the end of file
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                 Err(error) => return Err(error.into()),
             }
         }

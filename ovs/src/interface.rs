@@ -54,7 +54,7 @@ pub struct Interface {
     pub admin_up: Option<bool>,
     /// carrier; wrong for devices moved to another namespace on OVS before 3.3.9, 3.4.6, 3.5.4, 3.6.3, 3.7.1
     pub link_up: Option<bool>,
-    /// how often the carrier changed, as vswitchd saw it; grows when it restarts
+    /// how often the carrier changed, as vswitchd saw it; grows when it restarts, of a tap that is up
     pub link_resets: Option<i64>,
     /// policing in kbit/s, 0 for none
     pub ingress_policing_rate: u64,

@@ -113,7 +113,7 @@ pub struct PortDescription {
 }
 
 /// How long a bridge may take for one answer; a busy vswitchd answers between two reconfigurations.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// An OpenFlow connection to one bridge.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// A connection that lived this long starts the pauses from the first again.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// After this long without an update the server is asked for a sign of life, and given as long to answer.
+/// Silence before the server is asked for a sign of life: OVS's own interval.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Columns without which berth cannot tell what port is whose. Others may be missing in an older schema.
@@ -45,12 +45,19 @@ pub struct Session {
 impl Session {
     /// Starts following the database at `path`, on the current tokio runtime; ends when dropped.
     pub fn start(path: &Path) -> Self {
+        Session::probing(path, SILENCE)
+    }
+
+    /// As [`start`](Session::start), and asks a server for a sign of life that was silent for `silence`; gives it
+    /// as long to answer before the connection counts as lost.
+    pub fn probing(path: &Path, silence: Duration) -> Self {
         let away = Connection::Away {
             reason: "not connected yet".to_owned(),
         };
         let (sender, snapshots) = watch::channel(Arc::new(Snapshot::empty(away)));
         let follower = Follower {
             path: path.to_owned(),
+            silence,
             tables: Tables::default(),
             resyncs: 0,
             snapshots: sender,
@@ -80,6 +87,7 @@ impl Drop for Session {
 
 struct Follower {
     path: PathBuf,
+    silence: Duration,
     tables: Tables,
     resyncs: u64,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -112,14 +120,14 @@ impl Follower {
         tracing::info!(path = %self.path.display(), resyncs = self.resyncs, "following the switch's database");
         self.publish(Connection::Live);
         loop {
-            match timeout(SILENCE, updates.next()).await {
+            match timeout(self.silence, updates.next()).await {
                 Ok(Some(first)) => {
                     self.apply(first, &mut updates)
                         .map_err(|detail| client.protocol(detail))?;
                     self.publish(Connection::Live);
                 }
                 Ok(None) => return Err(client.ended()),
-                Err(_) => client.echo(SILENCE).await?,
+                Err(_) => client.echo(self.silence).await?,
             }
         }
     }

@@ -48,7 +48,7 @@ async fn an_error_names_the_operation_and_nothing_is_carried_out() -> Result<()>
             details,
         }) => {
             assert_eq!((op, what.as_str()), (1, "select Bridge"));
-            assert_eq!(error, "unknown column");
+            assert_eq!(error, "syntax error");
             assert!(details.contains("no_such_column"), "{details}");
         }
         other => panic!("{other:?}"),

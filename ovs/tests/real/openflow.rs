@@ -33,45 +33,6 @@ async fn no_flood_makes_the_round_trip_and_other_flags_stay() -> Result<()> {
 }
 
 #[tokio::test]
-async fn more_ports_than_a_features_reply_holds() -> Result<()> {
-    const PORTS: usize = 1500;
-    let rig = Rig::new("openflow-many").await?;
-    // patch ports have no device, so thousands are cheap
-    for chunk in (0..PORTS / 2).collect::<Vec<_>>().chunks(100) {
-        let mut command = Vec::new();
-        for number in chunk {
-            for (one, other) in [("a", "b"), ("b", "a")] {
-                command.extend(
-                    format!(
-                        "-- add-port {BRIDGE} {one}{number} -- set interface {one}{number} type=patch \
-                         options:peer={other}{number}"
-                    )
-                    .split(' ')
-                    .map(str::to_owned),
-                );
-            }
-        }
-        rig.ovs
-            .vsctl(&command.iter().map(String::as_str).collect::<Vec<_>>())?;
-    }
-    let mut bridge = OpenFlow::connect(rig.ovs.rundir(), BRIDGE).await?;
-    let ports = bridge.ports().await?;
-    assert_eq!(ports.len(), PORTS + 1);
-    let last = format!("b{}", PORTS / 2 - 1);
-    bridge
-        .set_config(&last, PortConfig::NO_FLOOD, PortConfig::NO_FLOOD)
-        .await?;
-    assert!(
-        bridge
-            .port(&last)
-            .await?
-            .config
-            .contains(PortConfig::NO_FLOOD)
-    );
-    Ok(())
-}
-
-#[tokio::test]
 async fn what_is_not_there_is_named() -> Result<()> {
     let rig = Rig::new("openflow-absent").await?;
     match OpenFlow::connect(rig.ovs.rundir(), "br9").await {

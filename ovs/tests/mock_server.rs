@@ -1,0 +1,12 @@
+//! The crate against mock servers that do what a real one does rarely or must never do.
+#[path = "mock/peer.rs"]
+mod peer;
+
+#[path = "mock/client.rs"]
+mod client;
+#[path = "mock/openflow.rs"]
+mod openflow;
+#[path = "mock/session.rs"]
+mod session;
+#[path = "mock/switch.rs"]
+mod switch;
