@@ -1,5 +1,10 @@
 //! Rows H1 to H11 of host-local: ADD and DEL as a plugin sees them. H6 does not exist.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its own functions included"
+)]
+
 mod common;
 
 use common::{Rig, VERSIONS, add, addresses, files, has_several_addresses, ip};
