@@ -24,6 +24,7 @@ mod netns;
 mod offload;
 mod route;
 mod sysctl;
+mod tap;
 mod veth;
 
 pub use addr::{Address, AddressOptions};
