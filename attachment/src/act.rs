@@ -133,16 +133,13 @@ impl<'a> Actor<'a> {
     async fn move_in(&self, record: &Attachment) -> Result<()> {
         let inside = Inside::open(record)?;
         match record.strategy() {
-            Strategy::Rename => rename::move_in(self.host, &inside, record).await?,
-            Strategy::Bond => bond::move_in(self.host, &inside, record).await?,
-            _ => {
-                return Err(not_applicable(
-                    &Action::MoveIn { key: record.key() },
-                    record,
-                ));
-            }
-        };
-        Ok(())
+            Strategy::Rename => rename::move_in(self.host, &inside, record).await,
+            Strategy::Bond => bond::move_in(self.host, &inside, record).await,
+            _ => Err(not_applicable(
+                &Action::MoveIn { key: record.key() },
+                record,
+            )),
+        }
     }
 
     async fn rebuild(&self, record: &Attachment) -> Result<()> {
@@ -150,8 +147,8 @@ impl<'a> Actor<'a> {
         match record.strategy() {
             Strategy::Routed => routed::remake(self.host, &inside, record).await,
             Strategy::Veth => veth::remake(self.host, &inside, record).await,
-            Strategy::Bond => bond::move_in(self.host, &inside, record).await.map(drop),
-            Strategy::Macvlan => macvlan::remake(self.host, &inside, record).await.map(drop),
+            Strategy::Bond => bond::move_in(self.host, &inside, record).await,
+            Strategy::Macvlan => macvlan::remake(self.host, &inside, record).await,
             Strategy::Rename => Err(not_applicable(
                 &Action::Rebuild { key: record.key() },
                 record,

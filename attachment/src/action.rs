@@ -40,7 +40,8 @@ pub enum Action {
         /// Attachment.
         key: Key,
     },
-    /// `rename`, userspace: put a macvlan over the fresh port into the pod at once.
+    /// `rename`, userspace: put a macvlan over the port's tap into the pod at once. While
+    /// vswitchd is away the tap is made here, for vswitchd to find.
     StandIn {
         /// Attachment.
         key: Key,

@@ -78,15 +78,9 @@ pub enum Drift {
     /// A device of the pod is down.
     #[error("{0} in the pod is down")]
     PodLinkDown(String),
-    /// The pod's device is a macvlan over the port that should be in its place.
-    #[error("{0} in the pod is a stand-in over its port")]
-    StandIn(String),
     /// A port that belongs into the pod is in the root namespace.
     #[error("port {0} is in the root namespace instead of the pod")]
     PortInRoot(String),
-    /// A dead device still waits for its deletion.
-    #[error("dead device {0} is left in the pod")]
-    AsideLeft(String),
     /// A MAC differs.
     #[error("{name} has MAC {}, expected {expected}", .found.map_or_else(|| "none".to_owned(), |m| m.to_string()))]
     Mac {

@@ -69,6 +69,8 @@ pub struct Memory {
     pub suspicions: BTreeMap<Suspicion, Duration>,
     /// Repairs that did not hold.
     pub attempts: BTreeMap<Key, Attempts>,
+    /// When a port was last moved into its pod.
+    pub last_move: Option<Duration>,
 }
 
 impl Memory {
@@ -108,6 +110,9 @@ impl Memory {
         now: Duration,
     ) {
         let Some(key) = action.key() else { return };
+        if matches!(action, Action::MoveIn { .. }) {
+            self.last_move = Some(now);
+        }
         let provokes = matches!(action, Action::MoveIn { .. })
             && record.is_some_and(|r| {
                 r.strategy() == Strategy::Rename

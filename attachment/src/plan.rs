@@ -11,13 +11,14 @@ use crate::action::Action;
 use crate::drift::Drift;
 use crate::memory::{SECOND_LOOK, Suspicion};
 use crate::names;
-use crate::record::{Attachment, Datapath, Key, Phase, SwitchPort};
+use crate::record::{Attachment, Key, Phase, SwitchPort};
 use crate::strategy::Strategy;
 use crate::view::{Observed, PodState, PodView, SwitchState, SwitchView};
 
 mod columns;
 mod ports;
 mod restore;
+mod stand_in;
 
 pub use restore::{host_drift, pod_drift};
 
@@ -28,29 +29,38 @@ pub const ADDING_STALE: u64 = 300;
 /// How soon to look again at something that is just changing.
 pub const SOON: Duration = Duration::from_millis(50);
 
-/// From how many lost ports on stand-ins are worth their two extra steps; below,
-/// the real moves are as quick.
-pub const STAND_IN_FROM: usize = 3;
+pub use stand_in::{STAND_IN_FROM, SWAP_PAUSE};
 
 /// What must be done so that what is there matches the records.
 ///
 /// The order of the result is the order of execution: what brings packets back
 /// comes first, deletions come last.
 pub fn plan(records: &[Attachment], observed: &Observed) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let mut aside = Vec::new();
+    let mut draft = Draft::default();
     for record in records {
-        one(record, observed, &mut actions, &mut aside);
+        one(record, observed, &mut draft);
     }
-    orphans(records, observed, &mut actions);
-    stand_in(records, observed, &mut actions);
-    if !aside.is_empty() {
-        actions.push(Action::SweepAside { keys: aside });
-    }
+    orphans(records, observed, &mut draft.actions);
+    let mut actions = stand_in::decide(draft, observed);
     dedup_bridges(&mut actions);
     // Stable: within one rank the order of the records stays.
     actions.sort_by_key(rank);
     actions
+}
+
+/// A plan in the making: what is decided for each record by itself, and what can only
+/// be decided in view of all.
+#[derive(Debug, Default)]
+struct Draft {
+    actions: Vec<Action>,
+    /// Attachments with a dead device that waits aside.
+    aside: Vec<Key>,
+    /// Attachments without traffic whose fresh port a macvlan could cover at once.
+    lost: Vec<Key>,
+    /// Attachments without traffic whose port will only come when vswitchd does.
+    dead: Vec<Key>,
+    /// Attachments that a stand-in serves.
+    served: Vec<Key>,
 }
 
 /// What this look alone gives reason to suspect; see [`crate::memory`].
@@ -76,8 +86,9 @@ pub fn suspicions(records: &[Attachment], observed: &Observed) -> BTreeSet<Suspi
     found
 }
 
-fn one(record: &Attachment, observed: &Observed, actions: &mut Vec<Action>, aside: &mut Vec<Key>) {
+fn one(record: &Attachment, observed: &Observed, draft: &mut Draft) {
     let key = record.key();
+    let actions = &mut draft.actions;
     match record.phase {
         Phase::Deleting => {
             if remains(record, observed) {
@@ -107,14 +118,14 @@ fn one(record: &Attachment, observed: &Observed, actions: &mut Vec<Action>, asid
         .link(&names::aside_name(&key.container_id, &key.ifname))
         .is_some()
     {
-        aside.push(key.clone());
+        draft.aside.push(key.clone());
     }
     let settled = match record.port.switch() {
-        None => ports::routed(record, state, observed, actions),
-        Some(port) => on_switch(record, port, state, observed, actions),
+        None => ports::routed(record, state, observed, draft),
+        Some(port) => on_switch(record, port, state, observed, draft),
     };
     if settled {
-        restore(record, state, observed, actions);
+        restore(record, state, observed, &mut draft.actions);
     }
 }
 
@@ -141,38 +152,45 @@ fn on_switch(
     port: &SwitchPort,
     state: &PodState,
     observed: &Observed,
-    actions: &mut Vec<Action>,
+    draft: &mut Draft,
 ) -> bool {
     let key = record.key();
-    let switch = match observed.switches.get(&port.socket) {
-        None => {
-            report(actions, key, Drift::SwitchAway("not looked at".to_owned()));
-            return ports::in_place(record, state, observed);
-        }
-        Some(SwitchView::Away(reason)) => {
-            report(actions, key, Drift::SwitchAway(reason.clone()));
-            return ports::in_place(record, state, observed);
-        }
-        Some(SwitchView::Present(switch)) => switch,
+    let away = match observed.switches.get(&port.socket) {
+        None => Some(Drift::SwitchAway("not looked at".to_owned())),
+        Some(SwitchView::Away(reason)) => Some(Drift::SwitchAway(reason.clone())),
+        Some(SwitchView::Present(switch)) if !switch.vswitchd_alive => Some(Drift::VswitchdDead),
+        Some(SwitchView::Present(_)) => None,
     };
-    if !switch.vswitchd_alive {
-        report(actions, key, Drift::VswitchdDead);
+    let (Some(switch), None) = (
+        observed
+            .switches
+            .get(&port.socket)
+            .and_then(SwitchView::state),
+        &away,
+    ) else {
+        if ports::is_dead(record, state, observed) {
+            draft.dead.push(key.clone());
+        }
+        draft
+            .actions
+            .extend(away.map(|drift| Action::Report { key, drift }));
         return ports::in_place(record, state, observed);
-    }
+    };
     if switch.flow_restore_wait {
-        report(actions, key.clone(), Drift::FlowRestoreWait);
+        report(&mut draft.actions, key, Drift::FlowRestoreWait);
     }
-    if !columns::ensure(record, port, switch, observed, actions) {
+    if !columns::ensure(record, port, switch, observed, &mut draft.actions) {
         return ports::in_place(record, state, observed);
     }
-    ports::on_switch(record, port, state, switch, observed, actions)
+    ports::on_switch(record, state, switch, observed, draft)
 }
 
 /// All drift of a ready record, gathered from what a plan would do and say.
 pub(crate) fn drift_of(record: &Attachment, observed: &Observed) -> Vec<Drift> {
-    let mut actions = Vec::new();
-    let mut aside = Vec::new();
-    one(record, observed, &mut actions, &mut aside);
+    let mut draft = Draft::default();
+    one(record, observed, &mut draft);
+    let lost = draft.lost.into_iter().map(|key| Action::MoveIn { key });
+    let actions = draft.actions.into_iter().chain(lost);
     let mut drift: Vec<Drift> = Vec::new();
     for action in actions {
         match action {
@@ -306,30 +324,6 @@ fn orphans(records: &[Attachment], observed: &Observed, actions: &mut Vec<Action
                 port,
             });
         }
-    }
-}
-
-/// Puts a stand-in before every move when there are many: one move costs what a
-/// dozen macvlans cost, and the last pod in the row waits for all of them.
-fn stand_in(records: &[Attachment], observed: &Observed, actions: &mut Vec<Action>) {
-    let candidates: Vec<Key> = actions
-        .iter()
-        .filter_map(|action| match action {
-            Action::MoveIn { key } => records.iter().find(|r| r.key() == *key),
-            _ => None,
-        })
-        .filter(|record| {
-            record.strategy() == Strategy::Rename
-                && record
-                    .port
-                    .switch()
-                    .is_some_and(|s| s.datapath == Datapath::Userspace)
-                && !ports::stands_in(record, observed)
-        })
-        .map(Attachment::key)
-        .collect();
-    if candidates.len() >= STAND_IN_FROM {
-        actions.extend(candidates.into_iter().map(|key| Action::StandIn { key }));
     }
 }
 

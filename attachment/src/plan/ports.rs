@@ -3,11 +3,11 @@
 use crate::action::Action;
 use crate::drift::Drift;
 use crate::memory::{SECOND_LOOK, Suspicion};
-use crate::record::{Attachment, SwitchPort};
+use crate::record::{Attachment, Datapath};
 use crate::strategy::Strategy;
 use crate::view::{LinkView, Observed, PodState, SwitchState};
 
-use super::SOON;
+use super::{Draft, SOON};
 
 /// Where the devices of an attachment are.
 struct Places<'a> {
@@ -39,25 +39,13 @@ impl<'a> Places<'a> {
 /// they are in their places.
 pub fn on_switch(
     record: &Attachment,
-    port: &SwitchPort,
     state: &PodState,
     switch: &SwitchState,
     observed: &Observed,
-    actions: &mut Vec<Action>,
+    draft: &mut Draft,
 ) -> bool {
-    let places = Places::of(record, state, observed);
-    let held = switch
-        .ports
-        .get(&record.port_name)
-        .and_then(|row| row.ifindex);
-    let _ = port;
-    let step = match record.strategy() {
-        Strategy::Rename => rename(record, &places, held),
-        Strategy::Bond => bond(record, &places, held),
-        Strategy::Macvlan => macvlan(record, &places),
-        Strategy::Veth | Strategy::Routed => veth(record, &places),
-    };
-    take(record, step, observed, actions)
+    let step = step(record, state, Some(switch), observed);
+    take(record, step, observed, draft)
 }
 
 /// Plans for the devices of a routed port; whether they are in their places.
@@ -65,32 +53,62 @@ pub fn routed(
     record: &Attachment,
     state: &PodState,
     observed: &Observed,
-    actions: &mut Vec<Action>,
+    draft: &mut Draft,
 ) -> bool {
-    let step = veth(record, &Places::of(record, state, observed));
-    take(record, step, observed, actions)
+    let step = step(record, state, None, observed);
+    take(record, step, observed, draft)
 }
 
 /// What the devices need next.
 enum Step {
     /// Nothing, they are where they belong.
     Settled,
+    /// Nothing urgent: a stand-in serves the pod.
+    Served,
     /// Bring the fresh port in.
     MoveIn,
     /// Make the pod's device anew.
     Rebuild,
     /// vswitchd is about to say more.
     Soon,
-    /// The port is in neither namespace.
+    /// The port is in neither namespace, or nobody holds it.
     Lost,
     /// Somebody else's device is in the way.
     Blocked(Drift),
 }
 
-fn take(record: &Attachment, step: Step, observed: &Observed, actions: &mut Vec<Action>) -> bool {
+fn step(
+    record: &Attachment,
+    state: &PodState,
+    switch: Option<&SwitchState>,
+    observed: &Observed,
+) -> Step {
+    let places = Places::of(record, state, observed);
+    let held = switch
+        .and_then(|switch| switch.ports.get(&record.port_name))
+        .and_then(|row| row.ifindex);
+    match record.strategy() {
+        Strategy::Rename => rename(record, &places, held),
+        Strategy::Bond => bond(record, &places, held),
+        Strategy::Macvlan => macvlan(record, &places),
+        Strategy::Veth | Strategy::Routed => veth(record, &places),
+    }
+}
+
+fn take(record: &Attachment, step: Step, observed: &Observed, draft: &mut Draft) -> bool {
     let key = record.key();
+    let actions = &mut draft.actions;
     match step {
         Step::Settled => return true,
+        Step::Served => {
+            draft.served.push(key);
+            return true;
+        }
+        Step::MoveIn
+            if can_stand_in(record) && observed.memory.not_before(&key) <= observed.now =>
+        {
+            draft.lost.push(key);
+        }
         Step::MoveIn => super::repair(record, observed, Action::MoveIn { key }, actions),
         Step::Rebuild => super::repair(record, observed, Action::Rebuild { key }, actions),
         Step::Soon => actions.push(Action::LookAgain {
@@ -112,9 +130,31 @@ fn take(record: &Attachment, step: Step, observed: &Observed, actions: &mut Vec<
     false
 }
 
+/// Whether a macvlan over the port's tap can serve the pod until the tap is moved.
+fn can_stand_in(record: &Attachment) -> bool {
+    record.strategy() == Strategy::Rename
+        && record
+            .port
+            .switch()
+            .is_some_and(|port| port.datapath == Datapath::Userspace)
+}
+
+/// Whether the pod has no traffic until vswitchd returns, and a stand-in over a tap
+/// that waits for vswitchd could be put there now. Only a tap that is up and has no
+/// carrier proves it.
+pub fn is_dead(record: &Attachment, state: &PodState, observed: &Observed) -> bool {
+    let places = Places::of(record, state, observed);
+    can_stand_in(record)
+        && places.root.is_none_or(|root| root.is_kind("tun"))
+        && places
+            .pod
+            .is_some_and(|pod| pod.is_kind("tun") && pod.up && !pod.carrier)
+}
+
 /// A device we may put aside: it carries our mark, or it is a tap nobody holds.
 fn ours(record: &Attachment, link: &LinkView) -> bool {
-    link.alias.as_deref() == Some(&record.key().alias()) || (link.is_kind("tun") && !link.carrier)
+    link.alias.as_deref() == Some(&record.key().alias())
+        || (link.is_kind("tun") && link.up && !link.carrier)
 }
 
 fn blocked(link: &LinkView, expected: &str) -> Step {
@@ -132,10 +172,17 @@ fn rename(record: &Attachment, places: &Places, held: Option<i64>) -> Step {
     {
         return blocked(pod, "the internal port");
     }
+    let standing = places
+        .pod
+        .is_some_and(|pod| stand_in_over(record, pod, places));
+    // A device that is down says nothing about its carrier.
     let alive = places
         .pod
-        .is_some_and(|link| link.is_internal_port() && link.carrier);
+        .is_some_and(|link| link.is_internal_port() && (link.carrier || !link.up));
     match places.fresh() {
+        // A tap that was put there for vswitchd and that it has not opened.
+        Some(fresh) if standing && fresh.up && !fresh.carrier => Step::Lost,
+        Some(_) if standing => Step::Served,
         // The live device and the fresh one: vswitchd is between the two, unless it
         // has already told which one it holds.
         Some(fresh) if alive => {
@@ -228,20 +275,6 @@ fn stand_in_over(record: &Attachment, pod: &LinkView, places: &Places) -> bool {
             .is_some_and(|root| pod.lower == Some(root.index))
 }
 
-/// Whether a stand-in already serves the pod.
-pub fn stands_in(record: &Attachment, observed: &Observed) -> bool {
-    observed
-        .pods
-        .get(&record.key())
-        .and_then(|view| view.state())
-        .is_some_and(|state| {
-            let places = Places::of(record, state, observed);
-            places
-                .pod
-                .is_some_and(|pod| stand_in_over(record, pod, &places))
-        })
-}
-
 /// Whether the port's device is in neither namespace although its row is there.
 pub fn lost(
     record: &Attachment,
@@ -249,17 +282,8 @@ pub fn lost(
     switch: &SwitchState,
     observed: &Observed,
 ) -> bool {
-    let Some(row) = switch.ports.get(&record.port_name) else {
-        return false;
-    };
-    let places = Places::of(record, state, observed);
-    let step = match record.strategy() {
-        Strategy::Rename => rename(record, &places, row.ifindex),
-        Strategy::Bond => bond(record, &places, row.ifindex),
-        Strategy::Macvlan => macvlan(record, &places),
-        Strategy::Veth | Strategy::Routed => return false,
-    };
-    matches!(step, Step::Lost)
+    switch.ports.contains_key(&record.port_name)
+        && matches!(step(record, state, Some(switch), observed), Step::Lost)
 }
 
 /// What an action that is not a report tells about an attachment, in CHECK's words.
@@ -279,7 +303,6 @@ pub fn drift(action: &Action, record: &Attachment, observed: &Observed) -> Vec<D
             })
         }
         Action::SetNoFlood { .. } => vec![Drift::Floods(port())],
-        Action::MoveIn { .. } if stands_in(record, observed) => vec![Drift::StandIn(ifname())],
         Action::MoveIn { .. } => vec![Drift::PortInRoot(port())],
         Action::RecreatePort { .. } | Action::LookAgain { .. } | Action::Rebuild { .. } => {
             let state = observed

@@ -71,16 +71,14 @@ async fn enslave(inside: &Inside, slave: &Link, master: &Link) -> Result<()> {
 
 /// Gives the bond its slave again: the fresh port of the root namespace in place of a
 /// dead one, or the one in the pod that lost its master. Makes the bond too where it
-/// is gone. Returns whether a dead device now waits aside.
-pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<bool> {
+/// is gone.
+pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
     let netlink = &inside.netlink;
-    let mut aside = false;
     let present = netlink.link_by_name(&record.ifname).await?;
     let (master, born) = match present {
         Some(link) if link.kind.as_deref() == Some("bond") => (link, false),
         Some(link) if is_marked(&link, &record.key()) => {
             put_aside(inside, record, &link).await?;
-            aside = true;
             (create(inside, record).await?, true)
         }
         Some(link) => {
@@ -102,7 +100,6 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
             if let Some(dead) = present {
                 netlink.set_master(dead.index, None).await?;
                 put_aside(inside, record, &dead).await?;
-                aside = true;
             }
             device::move_in(host, inside, record, fresh.index, &record.port_name).await?
         }
@@ -116,9 +113,8 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
     };
     enslave(inside, &slave, &master).await?;
     if born {
-        l3::configure(inside, record, master.index).await?;
+        l3::configure(inside, record, master.index).await
     } else {
-        l3::ensure(inside, record, master.index).await?;
+        l3::ensure(inside, record, master.index).await
     }
-    Ok(aside)
 }

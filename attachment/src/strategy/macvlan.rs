@@ -22,7 +22,7 @@ pub(crate) async fn make(site: &mut Site<'_>) -> Result<()> {
 
 /// Makes the macvlan anew over a port that was re-created; the old one went with its
 /// old lower device, or lies over nothing.
-pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) -> Result<bool> {
+pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
     let lower = device::required(&host.netlink, &record.port_name, "in the root namespace").await?;
     if !is_internal_port(&lower) {
         return Err(Error::LinkTaken {
@@ -30,11 +30,9 @@ pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) ->
             found: lower.kind.unwrap_or_default(),
         });
     }
-    let mut aside = false;
     if let Some(present) = inside.netlink.link_by_name(&record.ifname).await? {
         if present.kind.as_deref() == Some("macvlan") && present.lower == Some(lower.index) {
-            l3::ensure(inside, record, present.index).await?;
-            return Ok(false);
+            return l3::ensure(inside, record, present.index).await;
         }
         if !is_marked(&present, &record.key()) {
             return Err(Error::LinkTaken {
@@ -43,11 +41,9 @@ pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) ->
             });
         }
         put_aside(inside, record, &present).await?;
-        aside = true;
     }
     let link = rename::over(host, inside, record, &lower).await?;
-    l3::configure(inside, record, link.index).await?;
-    Ok(aside)
+    l3::configure(inside, record, link.index).await
 }
 
 /// Brings the lower device back: marked, without IPv6, up. Cheap, and safe to repeat.

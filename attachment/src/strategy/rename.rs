@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
 use crate::ports::Ports;
-use crate::record::{Attachment, Datapath};
+use crate::record::Attachment;
 use crate::undo::Step;
 
 /// Makes the port, moves it into the pod by the pod's name, and configures it.
@@ -33,42 +33,40 @@ pub(crate) async fn make(site: &mut Site<'_>) -> Result<()> {
 }
 
 /// Brings the fresh port into the pod in place of whatever device of ours has the
-/// pod's name there. Returns whether a dead device now waits aside.
+/// pod's name there: a dead tap, which then waits aside, or a stand-in.
 ///
 /// Each step leaves a state that this function starts from: the port may be in the
 /// root namespace, or in the pod under either name.
-pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<bool> {
+pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
     let netlink = &inside.netlink;
     let fresh = host.netlink.link_by_name(&record.port_name).await?;
     let present = netlink.link_by_name(&record.ifname).await?;
     let Some(fresh) = fresh.filter(is_internal_port) else {
         // Moved under its own name by a run that died before the renaming.
         if let Some(moved) = netlink.link_by_name(&record.port_name).await? {
-            make_room(host, inside, record, present.as_ref()).await?;
+            make_room(inside, record, present.as_ref()).await?;
             netlink.set_down(moved.index).await?;
             netlink.rename(moved.index, &record.ifname).await?;
-            l3::ensure(inside, record, moved.index).await?;
-            return Ok(true);
+            return l3::ensure(inside, record, moved.index).await;
         }
         return Err(Error::Missing {
             name: record.port_name.clone(),
             place: "in the root namespace and in the pod",
         });
     };
-    make_room(host, inside, record, present.as_ref()).await?;
+    make_room(inside, record, present.as_ref()).await?;
     let moved = device::move_in(host, inside, record, fresh.index, &record.ifname).await?;
     l3::configure(inside, record, moved.index).await?;
-    Ok(present.is_some())
+    if let Some(stand_in) = present.filter(|link| link.kind.as_deref() == Some("macvlan")) {
+        // As long as it exists it takes what the port receives. Last, because the kernel
+        // frees the port early in the deletion and answers late.
+        inside.netlink.delete(stand_in.index).await?;
+    }
+    Ok(())
 }
 
-/// Frees the pod's name: a stand-in goes at once, as it would hold the port's only
-/// place for a macvlan; a dead device is put aside, because its deletion is slow.
-async fn make_room(
-    _host: &Host,
-    inside: &Inside,
-    record: &Attachment,
-    present: Option<&Link>,
-) -> Result<()> {
+/// Frees the pod's name by putting aside what has it, as deleting that is slow.
+async fn make_room(inside: &Inside, record: &Attachment, present: Option<&Link>) -> Result<()> {
     let Some(present) = present else {
         return Ok(());
     };
@@ -84,6 +82,16 @@ async fn make_room(
 
 /// Serves the pod at once by a macvlan over the fresh port, until it is moved.
 pub(crate) async fn stand_in(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
+    if host
+        .netlink
+        .link_by_name(&record.port_name)
+        .await?
+        .is_none()
+    {
+        // vswitchd opens a tap of its port's name rather than making one, and if it is
+        // quicker, it is its tap that is found below.
+        host.netns.create_tap(&record.port_name)?;
+    }
     let fresh = device::required(&host.netlink, &record.port_name, "in the root namespace").await?;
     let present = inside.netlink.link_by_name(&record.ifname).await?;
     if let Some(present) = &present
@@ -92,7 +100,7 @@ pub(crate) async fn stand_in(host: &Host, inside: &Inside, record: &Attachment) 
     {
         return l3::ensure(inside, record, present.index).await;
     }
-    make_room(host, inside, record, present.as_ref()).await?;
+    make_room(inside, record, present.as_ref()).await?;
     let link = over(host, inside, record, &fresh).await?;
     l3::configure(inside, record, link.index).await
 }

@@ -1,0 +1,81 @@
+//! vswitchd dies and comes back: a live TCP session goes on, for every strategy.
+
+mod node;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use attachment::{Action, Strategy};
+use node::{Node, strategies};
+use tests::rig::Rig;
+use tests::traffic::TcpSession;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn across_restart(
+    restart: impl Fn(&mut Node) -> Result<()>,
+    after: impl Fn(&Node, Strategy, &[Action]) -> Result<()>,
+) -> Result<()> {
+    for datapath in Rig::current().datapaths() {
+        for strategy in strategies(*datapath) {
+            let mut node = Node::new(*datapath)?;
+            let what = || format!("{strategy} on {datapath}");
+            let one = node.attached(1, strategy).with_context(what)?;
+            let two = node.attached(2, strategy).with_context(what)?;
+            for address in ["10.1.0.2", "fd00:1::2"] {
+                let session = TcpSession::start(&one.netns, &two.netns, address.parse()?)
+                    .with_context(what)?;
+                restart(&mut node).with_context(what)?;
+                let done = node.settle().with_context(what)?;
+                after(&node, strategy, &done).with_context(what)?;
+                session.await_progress(LIMIT).with_context(what)?;
+                session.finish()?.intact().with_context(what)?;
+            }
+            for pod in [&one, &two] {
+                let drift = node.check(pod)?;
+                ensure!(drift.is_empty(), "{}: {drift:?}", what());
+                let links = pod.netns.output("ip", ["-o", "link"])?;
+                ensure!(!links.contains("bro"), "left aside: {links}");
+                node.detach(pod)?;
+                pod.clean().with_context(what)?;
+            }
+            node.clean().with_context(what)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn killed_and_started_again() -> Result<()> {
+    across_restart(
+        |node| {
+            node.ovs.kill_vswitchd()?;
+            node.ovs.start_vswitchd()
+        },
+        |_, _, _| Ok(()),
+    )
+}
+
+#[test]
+fn stopped_with_cleanup_and_started_again() -> Result<()> {
+    across_restart(
+        |node| {
+            node.ovs.stop_vswitchd(true)?;
+            node.ovs.start_vswitchd()
+        },
+        |_, _, _| Ok(()),
+    )
+}
+
+#[test]
+fn nothing_is_touched_while_vswitchd_is_dead() -> Result<()> {
+    across_restart(
+        |node| {
+            node.ovs.kill_vswitchd()?;
+            let done = node.settle()?;
+            ensure!(done.is_empty(), "acted without vswitchd: {done:?}");
+            node.ovs.start_vswitchd()
+        },
+        |_, _, _| Ok(()),
+    )
+}
