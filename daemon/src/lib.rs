@@ -5,10 +5,22 @@
 //! socket, health and metrics.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod board;
 pub mod clock;
 pub mod config;
+pub mod confs;
+pub mod ctl;
+pub mod doctor;
+pub mod health;
+pub mod leases;
+pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod reattach;
+pub mod records;
 pub mod report;
+pub mod run;
 pub mod timeline;
+pub mod uninstall;
 pub mod version;

@@ -81,18 +81,18 @@ pub const FIELDS: &[Field] = &[
         help: "Address leases of berth-ipam, cleaned at start against the attachment records",
     },
     Field {
+        key: "cni-conf-dir",
+        env: "BERTH_CNI_CONF_DIR",
+        value_name: "DIR",
+        default: Some("/etc/cni/net.d"),
+        help: "CNI configurations of the container runtime; only read, to know which networks are berth's",
+    },
+    Field {
         key: "resync",
         env: "BERTH_RESYNC",
         value_name: "SECONDS",
         default: Some("30"),
         help: "Seconds between full passes when nothing happens",
-    },
-    Field {
-        key: "stale-after",
-        env: "BERTH_STALE_AFTER",
-        value_name: "SECONDS",
-        default: Some("10"),
-        help: "Seconds between the two looks that must both find a port without a record before it is deleted",
     },
     Field {
         key: "log",

@@ -44,10 +44,10 @@ pub struct Settings {
     pub pod_routes: PodRoutes,
     /// Directory of the address leases.
     pub ipam_dir: PathBuf,
+    /// Directory of the runtime's CNI configurations.
+    pub cni_conf_dir: PathBuf,
     /// Time between full passes when nothing happens.
     pub resync: Duration,
-    /// Time between the two looks at a port without a record.
-    pub stale_after: Duration,
     /// The log filter.
     pub log: String,
 }
@@ -70,8 +70,8 @@ impl Settings {
             metrics: required(layers, "metrics", value::listen)?,
             pod_routes: required(layers, "pod-routes", pod_routes)?,
             ipam_dir: required(layers, "ipam-dir", value::absolute_path)?,
+            cni_conf_dir: required(layers, "cni-conf-dir", value::absolute_path)?,
             resync: required(layers, "resync", value::seconds)?,
-            stale_after: required(layers, "stale-after", value::seconds)?,
             log: required(layers, "log", log)?,
         })
     }

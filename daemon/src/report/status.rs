@@ -25,11 +25,21 @@ pub struct VswitchdStatus {
     /// Its process id; none when it does not run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pid: Option<i32>,
+    /// Why its life cannot be watched; it then counts as running.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
     /// How often it has died under this daemon.
     pub deaths: u64,
     /// When it last died.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub died_at_us: Option<u64>,
+}
+
+impl VswitchdStatus {
+    /// Whether it runs, as far as can be told.
+    pub fn is_alive(&self) -> bool {
+        self.pid.is_some() || self.error.is_some()
+    }
 }
 
 /// The passes made.

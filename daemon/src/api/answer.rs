@@ -1,0 +1,131 @@
+//! Which path answers what.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::view;
+use crate::board::Board;
+use crate::doctor;
+use crate::health;
+use crate::metrics;
+
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// The control socket, which only root can open.
+    Control,
+    /// The health address.
+    Health,
+    /// The metrics address.
+    Metrics,
+}
+
+/// What requests are answered from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The facts.
+    pub board: Arc<Board>,
+    /// What the doctor looks at.
+    pub scope: Arc<doctor::Scope>,
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: &'static str,
+    /// The text.
+    pub body: String,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Answer {
+    fn text(status: u16, body: impl Into<String>) -> Self {
+        let mut body = body.into();
+        body.push('\n');
+        Self {
+            status,
+            content_type: TEXT,
+            body,
+        }
+    }
+
+    fn json(document: &impl Serialize) -> Self {
+        match serde_json::to_string(document) {
+            Ok(body) => Self {
+                status: 200,
+                content_type: "application/json",
+                body,
+            },
+            Err(error) => Self::text(500, error.to_string()),
+        }
+    }
+
+    /// 200 when there is nothing to complain about, else 503 and the complaints.
+    fn health(problems: &[String]) -> Self {
+        if problems.is_empty() {
+            Self::text(200, "ok")
+        } else {
+            Self::text(503, problems.join("\n"))
+        }
+    }
+}
+
+/// Answers a request.
+pub async fn answer(source: &Source, surface: Surface, method: &str, target: &str) -> Answer {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let control = surface == Surface::Control;
+    let healthy = control || surface == Surface::Health;
+    let known = match path {
+        "/v1/status" | "/v1/ports" | "/v1/events" | "/v1/doctor" => control,
+        "/healthz" | "/livez" | "/readyz" => healthy,
+        "/metrics" => control || surface == Surface::Metrics,
+        _ => false,
+    };
+    if !known {
+        return Answer::text(404, format!("no such path: {path}"));
+    }
+    if method != "GET" && method != "HEAD" {
+        return Answer::text(405, format!("method {method} is not allowed, only GET is"));
+    }
+    if path == "/v1/doctor" {
+        return Answer::json(&doctor::examine(&source.scope, Some(&source.board)).await);
+    }
+    let facts = source.board.facts();
+    match path {
+        "/v1/status" => Answer::json(&view::status(&facts)),
+        "/v1/ports" => Answer::json(&view::ports(&facts)),
+        "/v1/events" => match after(query) {
+            Ok(after) => Answer::json(&facts.timeline.after(after)),
+            Err(value) => Answer::text(400, format!("after {value:?}: must be a number")),
+        },
+        "/healthz" => Answer::health(&health::node_problems(&facts, Instant::now())),
+        "/livez" => Answer::health(&Vec::from_iter(health::not_alive(&facts, Instant::now()))),
+        "/readyz" => Answer::health(&Vec::from_iter(health::not_ready(&facts))),
+        _ => Answer {
+            status: 200,
+            content_type: "text/plain; version=0.0.4; charset=utf-8",
+            body: metrics::render(&facts.counts, &view::gauges(&facts)),
+        },
+    }
+}
+
+/// The sequence number in `after=N`; 0 when there is none.
+fn after(query: &str) -> Result<u64, &str> {
+    match query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("after="))
+    {
+        None => Ok(0),
+        Some(value) => value.parse().map_err(|_| value),
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;
