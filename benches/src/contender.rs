@@ -29,106 +29,108 @@ pub struct Contender {
     config: Value,
     store: PathBuf,
     state: PathBuf,
-    // Before the node: vswitchd ends before its namespace.
+    node: Node,
+}
+
+/// Whose plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Berth,
+    Peer,
+}
+
+/// A namespace that stands for a machine.
+#[derive(Debug)]
+struct Node {
+    // Before the namespace: vswitchd ends first.
     ovs: Option<Ovs>,
-    node: Netns,
+    netns: Netns,
+}
+
+impl Node {
+    fn plain() -> Result<Self> {
+        Ok(Self {
+            ovs: None,
+            netns: Netns::new("node")?,
+        })
+    }
 }
 
 impl Contender {
     /// berth without a switch: a routed veth, addresses from its own IPAM.
     pub fn routed(programs: &Programs) -> Result<Self> {
-        Self::berth(programs, "berth routed + berth-ipam", None, &json!({}))
+        let keys = json!({ "type": "berth" });
+        Self::new(
+            programs,
+            Side::Berth,
+            "berth routed + berth-ipam",
+            Node::plain()?,
+            &keys,
+        )
     }
 
     /// berth on a bridge of a private Open vSwitch, by the given strategy.
     pub fn on_ovs(programs: &Programs, strategy: Strategy, datapath: Datapath) -> Result<Self> {
-        let node = Netns::new("node")?;
-        let ovs = Ovs::start(&node, datapath)?;
+        let netns = Netns::new("node")?;
+        let ovs = Ovs::start(&netns, datapath)?;
         ovs.add_bridge(BRIDGE)?;
         let keys = json!({
+            "type": "berth",
             "bridge": BRIDGE,
             "socket_file": ovs.socket(),
             "port": strategy.name(),
         });
         let label = format!("berth {strategy} on OVS ({datapath})");
-        Self::berth(programs, &label, Some((node, ovs)), &keys)
+        let node = Node {
+            ovs: Some(ovs),
+            netns,
+        };
+        Self::new(programs, Side::Berth, &label, node, &keys)
     }
 
     /// The reference bridge with host-local.
     pub fn bridge(programs: &Programs) -> Result<Self> {
         let keys = json!({ "type": "bridge", "bridge": "cni0", "isGateway": true });
-        Self::peer(programs, "bridge + host-local", &keys)
+        Self::new(
+            programs,
+            Side::Peer,
+            "bridge + host-local",
+            Node::plain()?,
+            &keys,
+        )
     }
 
     /// The reference ptp with host-local.
     pub fn ptp(programs: &Programs) -> Result<Self> {
-        Self::peer(programs, "ptp + host-local", &json!({ "type": "ptp" }))
+        let keys = json!({ "type": "ptp" });
+        Self::new(
+            programs,
+            Side::Peer,
+            "ptp + host-local",
+            Node::plain()?,
+            &keys,
+        )
     }
 
     /// berth's IPAM executed by itself.
     pub fn berth_ipam(programs: &Programs) -> Result<Self> {
         let keys = json!({ "type": "berth-ipam" });
-        Self::new(
-            programs.berth(),
-            programs,
-            "berth-ipam",
-            "berth-ipam",
-            None,
-            &keys,
-        )
+        Self::new(programs, Side::Berth, "berth-ipam", Node::plain()?, &keys)
     }
 
     /// The reference host-local by itself.
     pub fn host_local(programs: &Programs) -> Result<Self> {
         let keys = json!({ "type": "host-local" });
-        Self::new(
-            programs.peers()?,
-            programs,
-            "host-local",
-            "host-local",
-            None,
-            &keys,
-        )
+        Self::new(programs, Side::Peer, "host-local", Node::plain()?, &keys)
     }
 
-    fn berth(
-        programs: &Programs,
-        label: &str,
-        switch: Option<(Netns, Ovs)>,
-        keys: &Value,
-    ) -> Result<Self> {
-        let mut contender = Self::new(
-            programs.berth(),
-            programs,
-            label,
-            "berth-ipam",
-            switch,
-            keys,
-        )?;
-        contender.config["type"] = json!("berth");
-        contender.config["stateDir"] = json!(contender.state);
-        contender.plugin.program.set_file_name("berth");
-        Ok(contender)
-    }
-
-    fn peer(programs: &Programs, label: &str, keys: &Value) -> Result<Self> {
-        Self::new(programs.peers()?, programs, label, "host-local", None, keys)
-    }
-
-    fn new(
-        path: &Path,
-        programs: &Programs,
-        label: &str,
-        ipam: &str,
-        switch: Option<(Netns, Ovs)>,
-        keys: &Value,
-    ) -> Result<Self> {
-        let (node, ovs) = match switch {
-            Some((node, ovs)) => (node, Some(ovs)),
-            None => (Netns::new("node")?, None),
+    fn new(programs: &Programs, side: Side, label: &str, node: Node, keys: &Value) -> Result<Self> {
+        let (path, ipam) = match side {
+            Side::Berth => (programs.berth(), "berth-ipam"),
+            Side::Peer => (programs.peers()?, "host-local"),
         };
-        let store = programs.stores().join(node.name());
-        let state = programs.state().join(node.name());
+        let store = programs.stores().join(node.netns.name());
+        let state = programs.state().join(node.netns.name());
         let mut config = json!({
             "cniVersion": "1.0.0",
             "name": NETWORK,
@@ -139,10 +141,13 @@ impl Contender {
                 "routes": [{ "dst": "0.0.0.0/0" }],
             },
         });
+        if side == Side::Berth {
+            config["stateDir"] = json!(state);
+        }
         for (key, value) in keys.as_object().into_iter().flatten() {
             config[key] = value.clone();
         }
-        let program = path.join(config["type"].as_str().unwrap_or_default());
+        let program = path.join(config["type"].as_str().context("a plugin without type")?);
         let plugin = Plugin {
             program,
             path: path.to_owned(),
@@ -153,24 +158,23 @@ impl Contender {
             config,
             store,
             state,
-            ovs,
             node,
         })
     }
 
     /// The namespace that is its node.
     pub fn node(&self) -> &Netns {
-        &self.node
+        &self.node.netns
     }
 
     /// Its switch, if it has one.
     pub fn ovs(&self) -> Option<&Ovs> {
-        self.ovs.as_ref()
+        self.node.ovs.as_ref()
     }
 
     /// Its switch, to be restarted.
     pub fn ovs_mut(&mut self) -> Option<&mut Ovs> {
-        self.ovs.as_mut()
+        self.node.ovs.as_mut()
     }
 
     /// Its plugin and the configuration that ADD gets.
@@ -190,7 +194,10 @@ impl Contender {
 
     /// Run `work` on a thread inside its node, where [`Contender::add`] and the like are called.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        self.node.run(work).with_context(|| self.label.clone())
+        self.node
+            .netns
+            .run(work)
+            .with_context(|| self.label.clone())
     }
 
     /// ADD, from a thread inside the node.

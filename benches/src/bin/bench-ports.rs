@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use benches::ports::figures::{Figures, warm_up};
 use benches::ports::path::Path;
-use benches::ports::table::{Figures, table};
+use benches::ports::table::table;
 use benches::programs::Programs;
 use benches::report::Report;
 use benches::{command, interrupt, setting};
@@ -81,6 +82,8 @@ fn measure(arguments: &Arguments) -> Result<()> {
         .iter()
         .map(|&path| (path, Figures::default()))
         .collect();
+    eprintln!("warming up");
+    warm_up(&Path::Pair.lay(&programs, datapath)?);
     for round in 0..arguments.rounds {
         for (path, figures) in &mut measured {
             interrupt::check()?;

@@ -1,43 +1,9 @@
 //! The table of the paths, as ratios to OVS with veth, beside the ratios published for real hardware.
 
-use anyhow::{Context, Result};
-
-use super::path::{Laid, Path};
-use super::{iperf, sockperf};
+use super::figures::Figures;
+use super::path::Path;
 use crate::report::{Cell, Table};
 use crate::stats::{median, pairwise_ratio};
-
-/// What was measured on one path, one value a round.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// Gbit/s with one process.
-    one: Vec<f64>,
-    /// Gbit/s with four processes together.
-    four: Vec<f64>,
-    /// 64-byte datagrams sent each second.
-    datagrams: Vec<f64>,
-    /// Microseconds of half a TCP round trip.
-    latency: Vec<f64>,
-}
-
-impl Figures {
-    /// Measure everything once on a path, each part for `seconds`.
-    ///
-    /// # Errors
-    /// When a tool fails.
-    pub fn measure(&mut self, path: Path, laid: &Laid, seconds: u32) -> Result<()> {
-        let context = |part: &'static str| move || format!("{part} over {}", path.label());
-        self.one
-            .push(iperf::tcp(laid, 1, seconds).with_context(context("TCP"))?);
-        self.four
-            .push(iperf::tcp(laid, 4, seconds).with_context(context("TCP by four processes"))?);
-        self.datagrams
-            .push(sockperf::datagrams(laid, seconds).with_context(context("datagrams"))?);
-        self.latency
-            .push(sockperf::latency(laid, seconds).with_context(context("ping-pong"))?);
-        Ok(())
-    }
-}
 
 /// Internal against veth as published, with one process (111–114 to 108–110 Gbit/s) and with four (129–133 to
 /// 118–122): the least and the greatest quotient.
