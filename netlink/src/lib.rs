@@ -9,6 +9,7 @@
 //! thread for as long as it takes, async or not.
 
 mod addr;
+mod announce;
 mod bond;
 mod connection;
 mod error;
