@@ -11,7 +11,7 @@ use crate::attach::gateways;
 use crate::detach::{DetachRequest, detach};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
-use crate::l3;
+use crate::l3::{self, announce};
 use crate::names;
 use crate::ports::{Ports, set_no_flood};
 use crate::record::{Attachment, Datapath, Key, Phase};
@@ -67,6 +67,7 @@ impl<'a> Actor<'a> {
             | Action::RecreatePort { key }
             | Action::SetNoFlood { key }
             | Action::StandIn { key }
+            | Action::Announce { key }
             | Action::MoveIn { key }
             | Action::Rebuild { key }
             | Action::RestoreHost { key, .. }
@@ -96,11 +97,21 @@ impl<'a> Actor<'a> {
                 let inside = Inside::open(&record)?;
                 rename::stand_in(self.host, &inside, &record).await?;
             }
+            Action::Announce { .. } => {}
             Action::MoveIn { .. } => self.move_in(&record).await?,
             Action::Rebuild { .. } => self.rebuild(&record).await?,
             Action::RestoreHost { .. } => self.restore_host(&record).await?,
             Action::RestorePod { .. } => restore_pod(&record).await?,
             _ => return Err(not_applicable(action, &record)),
+        }
+        if matches!(
+            action,
+            Action::StandIn { .. }
+                | Action::Announce { .. }
+                | Action::MoveIn { .. }
+                | Action::Rebuild { .. }
+        ) {
+            announce(&record);
         }
         Ok(Outcome::Done)
     }

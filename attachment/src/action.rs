@@ -46,6 +46,12 @@ pub enum Action {
         /// Attachment.
         key: Key,
     },
+    /// Tell the neighbours of a pod with a stand-in that was made while vswitchd was away
+    /// where its addresses are: who asked meanwhile asks again only after a second.
+    Announce {
+        /// Attachment.
+        key: Key,
+    },
     /// Bring the fresh port from the root namespace into the pod, in place of the
     /// dead device or the stand-in (`rename`), or as the bond's slave (`bond`).
     MoveIn {
@@ -116,6 +122,7 @@ impl Action {
             | Self::RecreatePort { key }
             | Self::SetNoFlood { key }
             | Self::StandIn { key }
+            | Self::Announce { key }
             | Self::MoveIn { key }
             | Self::Rebuild { key }
             | Self::RestoreHost { key, .. }
@@ -141,6 +148,7 @@ impl Action {
             Self::RecreatePort { .. } => "recreate-port",
             Self::SetNoFlood { .. } => "set-no-flood",
             Self::StandIn { .. } => "stand-in",
+            Self::Announce { .. } => "announce",
             Self::MoveIn { .. } => "move-in",
             Self::Rebuild { .. } => "rebuild",
             Self::RestoreHost { .. } => "restore-host",

@@ -4,6 +4,7 @@ use netlink::Netns;
 
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
+use crate::l3;
 use crate::names;
 use crate::ports::Ports;
 use crate::record::{Attachment, Phase};
@@ -66,7 +67,11 @@ pub async fn attach(host: &Host, store: &Store, record: &mut Attachment) -> Resu
         Ok(()) => gateways(host, record).await,
         Err(error) => Err(error),
     };
-    let Err(cause) = made else { return Ok(()) };
+    let Err(cause) = made else {
+        // An address that another pod had until just now is elsewhere in many caches.
+        l3::announce(record);
+        return Ok(());
+    };
     match undo.unwind(host, &inside, ports.as_ref()).await {
         Ok(()) => {
             store.remove(&key)?;

@@ -3,7 +3,7 @@
 //! One idempotent function serves ADD, CHECK's repair and re-attachment, so that a
 //! pod is configured the same way however it came about.
 
-use netlink::{AddressOptions, LinkChange, MAIN_TABLE};
+use netlink::{AddressOptions, LinkChange, MAIN_TABLE, Netns};
 
 use crate::error::Result;
 use crate::host::Inside;
@@ -45,6 +45,20 @@ pub(crate) async fn configure(inside: &Inside, record: &Attachment, index: u32) 
     sysctls(inside, record)?;
     inside.netlink.set_up(index).await?;
     layer3(inside, record, index).await
+}
+
+/// Tells the pod's neighbours on the switch where its addresses are. That they are not
+/// told is no failure: they will ask.
+pub(crate) fn announce(record: &Attachment) {
+    if record.port.switch().is_none() {
+        return;
+    }
+    let addresses: Vec<_> = record.addresses.iter().map(|a| a.address.ip()).collect();
+    let told = Netns::open(&record.netns.path)
+        .and_then(|netns| netns.announce(&record.ifname, record.mac, &addresses));
+    if let Err(error) = told {
+        tracing::debug!(key = %record.key(), %error, "addresses not announced");
+    }
 }
 
 fn sysctls(inside: &Inside, record: &Attachment) -> Result<()> {

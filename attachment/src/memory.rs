@@ -5,7 +5,7 @@
 //! a repair is being undone as fast as it is made (so that it backs off). Losing
 //! the memory is harmless: both start afresh.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct Memory {
     pub suspicions: BTreeMap<Suspicion, Duration>,
     /// Repairs that did not hold.
     pub attempts: BTreeMap<Key, Attempts>,
+    /// Attachments with a stand-in whose neighbours have not been told since.
+    pub unannounced: BTreeSet<Key>,
     /// When a port was last moved into its pod.
     pub last_move: Option<Duration>,
 }
@@ -93,6 +95,8 @@ impl Memory {
                 (suspicion, first)
             })
             .collect();
+        self.unannounced
+            .retain(|key| records.iter().any(|r| r.key() == *key));
         self.attempts.retain(|key, attempts| {
             now.saturating_sub(attempts.last) < SETTLED && records.iter().any(|r| r.key() == *key)
         });
@@ -110,8 +114,15 @@ impl Memory {
         now: Duration,
     ) {
         let Some(key) = action.key() else { return };
-        if matches!(action, Action::MoveIn { .. }) {
-            self.last_move = Some(now);
+        match action {
+            Action::MoveIn { .. } => self.last_move = Some(now),
+            Action::StandIn { .. } if done => {
+                self.unannounced.insert(key.clone());
+            }
+            Action::Announce { .. } => {
+                self.unannounced.remove(key);
+            }
+            _ => {}
         }
         let provokes = matches!(action, Action::MoveIn { .. })
             && record.is_some_and(|r| {

@@ -185,6 +185,14 @@ async fn inside(netns: &Netns, record: &Attachment) -> Result<PodState> {
         links,
         ..PodState::default()
     };
+    if state
+        .link(&record.ifname)
+        .is_some_and(LinkView::is_dead_tap)
+    {
+        // What is configured on it goes with it; and every pod looked at more quickly is
+        // one that is back sooner.
+        return Ok(state);
+    }
     for key in record.sysctls.keys() {
         if let Ok(value) = netns.sysctl_get(key) {
             state.sysctls.insert(key.clone(), value);

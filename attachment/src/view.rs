@@ -51,6 +51,12 @@ impl LinkView {
     pub fn is_internal_port(&self) -> bool {
         self.is_kind("tun") || self.is_kind("openvswitch")
     }
+
+    /// Whether the device is a tap whose holder died. One that is down says nothing
+    /// about its carrier.
+    pub fn is_dead_tap(&self) -> bool {
+        self.is_kind("tun") && self.up && !self.carrier
+    }
 }
 
 /// The inside of a pod's namespace, as far as an attachment is concerned.
@@ -58,7 +64,8 @@ impl LinkView {
 pub struct PodState {
     /// All links.
     pub links: Vec<LinkView>,
-    /// Addresses of the attachment's interface.
+    /// Addresses of the attachment's interface. These and the following are not looked
+    /// at where the interface is a dead tap.
     pub addresses: Vec<IpNetwork>,
     /// Routes over the attachment's interface.
     pub routes: Vec<Route>,

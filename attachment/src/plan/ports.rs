@@ -146,15 +146,12 @@ pub fn is_dead(record: &Attachment, state: &PodState, observed: &Observed) -> bo
     let places = Places::of(record, state, observed);
     can_stand_in(record)
         && places.root.is_none_or(|root| root.is_kind("tun"))
-        && places
-            .pod
-            .is_some_and(|pod| pod.is_kind("tun") && pod.up && !pod.carrier)
+        && places.pod.is_some_and(LinkView::is_dead_tap)
 }
 
 /// A device we may put aside: it carries our mark, or it is a tap nobody holds.
 fn ours(record: &Attachment, link: &LinkView) -> bool {
-    link.alias.as_deref() == Some(&record.key().alias())
-        || (link.is_kind("tun") && link.up && !link.carrier)
+    link.alias.as_deref() == Some(&record.key().alias()) || link.is_dead_tap()
 }
 
 fn blocked(link: &LinkView, expected: &str) -> Step {
@@ -254,13 +251,15 @@ fn veth(record: &Attachment, places: &Places) -> Step {
     }
 }
 
-/// Whether the pod's device is there in a shape that can carry addresses, for when
-/// the switch cannot be asked.
+/// Whether the pod's device is there in a shape that is worth configuring, for when the
+/// switch cannot be asked.
 pub fn in_place(record: &Attachment, state: &PodState, observed: &Observed) -> bool {
     let places = Places::of(record, state, observed);
     let Some(pod) = places.pod else { return false };
     match record.strategy() {
-        Strategy::Rename => pod.is_internal_port() || stand_in_over(record, pod, &places),
+        Strategy::Rename => {
+            (pod.is_internal_port() && !pod.is_dead_tap()) || stand_in_over(record, pod, &places)
+        }
         Strategy::Bond => pod.is_kind("bond"),
         Strategy::Macvlan => pod.is_kind("macvlan"),
         Strategy::Veth | Strategy::Routed => pod.is_kind("veth"),

@@ -43,6 +43,9 @@ pub(super) fn decide(draft: Draft, observed: &Observed) -> Vec<Action> {
         .last_move
         .map_or(Duration::ZERO, |last| last + SWAP_PAUSE);
     for (position, key) in served.into_iter().enumerate() {
+        if observed.memory.unannounced.contains(&key) {
+            actions.push(Action::Announce { key: key.clone() });
+        }
         if position == 0 && !urgent && observed.now >= ready {
             actions.push(Action::MoveIn { key });
         } else {
