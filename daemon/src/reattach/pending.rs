@@ -118,9 +118,14 @@ impl Pending {
             }
             Scope::Ports(since.keys().cloned().collect())
         };
+        let mut causes = std::mem::take(&mut self.causes);
+        if causes.is_empty() {
+            // Nothing new: the loop itself asked for another look at everything.
+            causes.insert(Cause::Again, 1);
+        }
         Some(Batch {
             scope,
-            causes: std::mem::take(&mut self.causes),
+            causes,
             since,
         })
     }

@@ -109,3 +109,14 @@ fn a_second_look_waits_for_its_time_and_the_earliest_counts() {
     assert_eq!(batch.cause(), "again");
     assert_eq!(pending.due(now), Some(at(7)));
 }
+
+#[test]
+fn a_look_that_the_loop_asked_for_itself_has_a_cause_too() {
+    let mut pending = Pending::default();
+    let now = Instant::now();
+    pending.all_by(now);
+    assert_eq!(
+        pending.take(now).map(|b| b.cause()).as_deref(),
+        Some("again")
+    );
+}
