@@ -21,10 +21,11 @@ fn main() -> ExitCode {
         eprintln!("demo: needs root, it makes network namespaces");
         return ExitCode::FAILURE;
     }
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\ndemo: failed: {error:?}");
+    // What the fixtures have to say at their end is for a failure only.
+    match tests::diagnosis::collect(run) {
+        (Ok(()), _) => ExitCode::SUCCESS,
+        (Err(error), notes) => {
+            eprintln!("{}\ndemo: failed: {error:#}", notes.join("\n"));
             ExitCode::FAILURE
         }
     }

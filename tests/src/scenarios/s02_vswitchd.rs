@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::stage;
+use crate::node::BRIDGE;
 use crate::runner::Scenarios;
 
 /// Crashes in a row: enough that a repair begun after one meets the next.
@@ -20,6 +21,8 @@ pub(super) fn add(suite: Scenarios) -> Scenarios {
             let mut stage = stage(case)?;
             stage.node.ovs_mut().stop_vswitchd(true)?;
             stage.node.ovs_mut().start_vswitchd()?;
+            // The bridge's own device was deleted too; that it is up is its owner's business.
+            stage.node.netns.sh(&format!("ip link set {BRIDGE} up"))?;
             stage.strike()
         })
         .each("s02_sigkill", |case| {

@@ -1,7 +1,5 @@
 //! Scenario 3: both daemons stopped and started, as init scripts do it, and the datapath itself taken away.
 
-use anyhow::Result;
-
 use super::stage;
 use crate::ovs::Datapath;
 use crate::runner::Scenarios;

@@ -25,6 +25,7 @@ fn stale_rows(case: Case) -> Result<()> {
     node.netns
         .sh(&format!("ip link del {port} 2>/dev/null || true"))?;
     node.ovs_mut().start_vswitchd()?;
+    node.netns.sh(&format!("ip link set {BRIDGE} up"))?;
     let (a, b) = (node.add_pod("a")?, node.add_pod("b")?);
     node.start_berthd()?;
     wait::until_ok(LIMIT, "the stale row to go", || {
