@@ -1,6 +1,11 @@
 //! Properties of the parsers: whatever the pieces, the whole is the same; whatever the bytes, no panic.
 //!
 //! These are the crate's fuzz targets, run for a bounded number of cases.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test, also where clippy does not see it as one"
+)]
+
 use ovs::Value;
 use ovs::frame::{Error, Splitter};
 use ovs::row::Row;
@@ -9,12 +14,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
+/// Reals whose text is exact, so that reading it gives the same number.
+fn real() -> impl Strategy<Value = f64> {
+    any::<i32>().prop_map(|number| f64::from(number) / 8.0)
+}
+
 fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
-        any::<f64>().prop_map(Json::from),
+        real().prop_map(Json::from),
         // brackets, quotes and backslashes are what a splitter may stumble over
         "[a-z{}\\[\\]\"\\\\ü\\n]{0,12}".prop_map(Json::from),
     ];
@@ -45,9 +55,7 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 fn atom() -> impl Strategy<Value = Atom> {
     prop_oneof![
         any::<i64>().prop_map(Atom::Integer),
-        any::<f64>()
-            .prop_filter("finite", |number| number.is_finite())
-            .prop_map(Atom::Real),
+        real().prop_map(Atom::Real),
         any::<bool>().prop_map(Atom::Boolean),
         ".{0,12}".prop_map(Atom::String),
         any::<u128>().prop_map(|bits| Atom::Uuid(Uuid(bits))),
@@ -78,7 +86,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn messages_come_out_as_they_went_in(
@@ -94,11 +102,7 @@ proptest! {
                 found.push(serde_json::from_slice::<Json>(bytes).unwrap());
             }
         }
-        // through its text once: the shortest form of a real may read back as its neighbour
-        let sent: Vec<Json> = messages
-            .iter()
-            .map(|(message, _)| serde_json::from_str(&message.to_string()).unwrap())
-            .collect();
+        let sent: Vec<Json> = messages.into_iter().map(|(message, _)| message).collect();
         prop_assert_eq!(found, sent);
         prop_assert!(splitter.is_between_messages());
     }
@@ -157,9 +161,7 @@ proptest! {
     #[test]
     fn values_make_the_round_trip(value in value()) {
         let text = value.to_json().to_string();
-        let back = Value::from_json(&serde_json::from_str(&text).unwrap()).unwrap();
-        // as above, for the reals
-        prop_assert_eq!(back.to_json().to_string(), text);
+        prop_assert_eq!(Value::from_json(&serde_json::from_str(&text).unwrap()).unwrap(), value);
     }
 
     #[test]

@@ -122,7 +122,30 @@ pub(super) fn port_mod(port: &PortDescription, config: PortConfig, mask: PortCon
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_read_or_refused(header: [u8; HEADER], body in vec(any::<u8>(), 0..200)) {
+            if let Ok((message, length)) = parse_header(header) {
+                prop_assert!(length + HEADER <= usize::from(u16::MAX));
+                prop_assert!(message.body.is_empty());
+            }
+            let described = [&[0, 13, 0, 0][..], &body].concat();
+            match parse_port_descriptions(&described) {
+                Ok((ports, _)) => prop_assert_eq!(ports.len() * PORT, body.len()),
+                Err(_) => prop_assert_ne!(body.len() % PORT, 0),
+            }
+            if parse_port_descriptions(&body).is_ok() {
+                prop_assert_eq!(&body[..2], &[0, 13]);
+            }
+        }
+    }
 
     #[test]
     fn port_mod_has_the_layout_of_the_standard() {

@@ -2,11 +2,15 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use ovs::{Error, InterfaceType, Mac, PortSpec, VlanMode};
+use ovs::{Error, ExternalIds, InterfaceType, Mac, PortSpec, Switch, VlanMode};
 
-use crate::rig::{BRIDGE, LIMIT, Rig, owner, port};
+use crate::rig::{BRIDGE, LIMIT, Rig, owner, port, until};
 
 const NAME: &str = "brt0123456789ab";
+
+async fn has_row(switch: &Switch) -> Result<()> {
+    until("the row", async || Ok(switch.port(NAME).await?.is_some())).await
+}
 
 #[tokio::test]
 async fn every_setting_arrives() -> Result<()> {
@@ -216,9 +220,7 @@ async fn an_ofport_of_zero_is_no_answer() -> Result<()> {
     };
     let zero = async {
         // somebody writes a zero into the row as soon as it is there
-        while rig.switch.port(NAME).await?.is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        has_row(&rig.switch).await?;
         rig.ovs
             .vsctl(&["--no-wait", "set", "interface", NAME, "ofport=0"])
     };
@@ -236,9 +238,7 @@ async fn an_add_during_a_restart_of_vswitchd_waits_for_it() -> Result<()> {
     let spec = port(NAME);
     let Rig { ovs, switch, .. } = &mut rig;
     let restart = async {
-        while switch.port(NAME).await?.is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        has_row(switch).await?;
         ovs.spawn_vswitchd()
     };
     let (added, restarted) = tokio::join!(switch.add_port(&spec), restart);
@@ -255,9 +255,7 @@ async fn a_database_that_restarts_in_the_middle_keeps_no_row() -> Result<()> {
     let spec = port(NAME);
     let Rig { ovs, switch, .. } = &mut rig;
     let restart = async {
-        while switch.port(NAME).await?.is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        has_row(switch).await?;
         ovs.restart_ovsdb()
     };
     let (added, restarted) = tokio::join!(switch.add_port(&spec), restart);
@@ -278,14 +276,12 @@ async fn a_row_that_somebody_deletes_meanwhile_ends_the_wait() -> Result<()> {
     let mut rig = Rig::new("add-deleted").await?;
     rig.ovs.kill_vswitchd()?;
     let spec = port(NAME);
-    let delete = async {
-        loop {
-            if rig.switch.del_port(NAME, &Default::default()).await? {
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
+    let delete = until("a row to delete", async || {
+        rig.switch
+            .del_port(NAME, &ExternalIds::new())
+            .await
+            .map_err(Into::into)
+    });
     let (added, deleted) = tokio::join!(rig.switch.add_port(&spec), delete);
     deleted?;
     assert!(matches!(added, Err(Error::NoSuchPort { .. })), "{added:?}");
@@ -300,7 +296,7 @@ async fn many_at_once_each_with_its_own_connection() -> Result<()> {
         .map(|number| {
             let socket = socket.clone();
             tokio::spawn(async move {
-                let switch = ovs::Switch::connect(&socket).await?;
+                let switch = Switch::connect(&socket).await?;
                 let spec = PortSpec {
                     limit: 4 * LIMIT,
                     ..port(&format!("brt{number:012}"))

@@ -1,8 +1,10 @@
 //! The watch on a real vswitchd's life and death, and what it must not take for one.
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ovs::VswitchdWatch;
 use tokio::time::timeout;
 
@@ -57,6 +59,40 @@ async fn without_a_pid_file_the_control_socket_tells() -> Result<()> {
     rig.ovs.kill_vswitchd()?;
     timeout(LIMIT, vswitchd.died()).await??;
     assert!(watch.running().await?.is_none());
+    Ok(())
+}
+
+/// In the child of the test below: the run directory to watch.
+const CHILD: &str = "BERTH_TEST_WATCH";
+
+#[tokio::test]
+async fn a_vswitchd_of_an_unseen_pid_namespace_is_watched_too() -> Result<()> {
+    const NAME: &str = "process::a_vswitchd_of_an_unseen_pid_namespace_is_watched_too";
+    if let Some(rundir) = std::env::var_os(CHILD) {
+        let vswitchd = timeout(LIMIT, VswitchdWatch::new(rundir.as_ref()).appeared()).await??;
+        // under its id there is nobody here, or somebody else
+        println!("watching {}", vswitchd.pid());
+        timeout(LIMIT, vswitchd.died()).await??;
+        println!("died");
+        return Ok(());
+    }
+    let mut rig = Rig::new("process-pidns").await?;
+    let pid = rig.ovs.vswitchd_pid()?;
+    let mut child = Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child"])
+        .arg(std::env::current_exe()?)
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, rig.ovs.rundir())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+    let mut next =
+        |what: &str| lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(what)));
+    let watching = next("watching").context("the child does not watch")??;
+    assert!(watching.ends_with(&format!("watching {pid}")), "{watching}");
+    rig.ovs.kill_vswitchd()?;
+    next("died").context("the child saw no death")??;
+    assert!(child.wait()?.success());
     Ok(())
 }
 

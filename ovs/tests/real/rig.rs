@@ -1,10 +1,11 @@
 //! One namespace with one switch in it, and the connection that a test drives it by.
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ovs::{ExternalIds, InterfaceType, PortSpec, Switch};
 use tests::netns::Netns;
 use tests::ovs::{Datapath, Ovs};
+use tokio::time::timeout;
 
 /// For what must come about; a limit, no measure.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -51,6 +52,19 @@ impl Rig {
         ])?;
         Ok(found.lines().filter(|line| !line.is_empty()).count())
     }
+}
+
+/// Polls until `condition` holds.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let poll = async {
+        while !condition().await? {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    };
+    timeout(LIMIT, poll)
+        .await
+        .with_context(|| format!("waited in vain for {what}"))?
 }
 
 /// An internal port with an owner.

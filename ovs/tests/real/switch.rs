@@ -2,7 +2,7 @@
 use anyhow::Result;
 use ovs::{Datapath, FailMode, Interface, InterfaceType, PortSpec, VlanMode};
 
-use crate::rig::{BRIDGE, LIMIT, Rig, owner, port};
+use crate::rig::{BRIDGE, LIMIT, Rig, owner, port, until};
 
 #[tokio::test]
 async fn bridges_with_their_datapath_and_fail_mode() -> Result<()> {
@@ -133,39 +133,23 @@ async fn what_vswitchd_says_of_an_interface() -> Result<()> {
     rig.switch.add_port(&port("one")).await?;
     rig.switch.settled(LIMIT).await?;
     let index = rig.root.ip_json("link show one")?[0]["ifindex"].as_u64();
-    let status = || async {
-        anyhow::Ok(
-            rig.switch
-                .port("one")
-                .await?
-                .expect("it is there")
-                .interface,
-        )
-    };
-    let mut interface = status().await?;
-    while interface.ifindex.is_none() {
-        tokio::task::yield_now().await;
-        interface = status().await?;
-    }
+    let found = async |name: &str| anyhow::Ok(rig.switch.port(name).await?.expect("it is there"));
+    until("its ifindex", async || {
+        Ok(found("one").await?.interface.ifindex.is_some())
+    })
+    .await?;
+    let interface = found("one").await?.interface;
     assert_eq!(interface.ifindex.map(u64::from), index);
     assert!(interface.mac_in_use.is_some());
     assert_eq!(interface.mtu, Some(1500));
 
     rig.ovs
         .vsctl(&["--no-wait", "add-port", BRIDGE, "missing0"])?;
-    while rig
-        .switch
-        .port("missing0")
-        .await?
-        .is_none_or(|row| row.interface.ofport.is_none())
-    {
-        tokio::task::yield_now().await;
-    }
-    let row = rig
-        .switch
-        .port("missing0")
-        .await?
-        .expect("a row without a device");
+    until("its ofport", async || {
+        Ok(found("missing0").await?.interface.ofport.is_some())
+    })
+    .await?;
+    let row = found("missing0").await?;
     assert_eq!((row.interface.ofport, row.ofport()), (Some(-1), None));
     assert!(
         row.error()
