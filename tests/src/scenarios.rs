@@ -15,12 +15,16 @@ mod s01_churn;
 mod s02_vswitchd;
 mod s03_scripts;
 mod s04_ovsdb;
+mod s05_daemon;
 mod s06_reboot;
 mod s07_by_hand;
+mod s08_sockets;
 mod s09_attributes;
 mod s10_modes;
 mod s11_del;
 mod s12_names;
+mod s13_failed_add;
+mod s14_moves;
 
 /// How long traffic may take to come back before a test gives up.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -32,12 +36,16 @@ pub fn all() -> Scenarios {
         s02_vswitchd::add,
         s03_scripts::add,
         s04_ovsdb::add,
+        s05_daemon::add,
         s06_reboot::add,
         s07_by_hand::add,
+        s08_sockets::add,
         s09_attributes::add,
         s10_modes::add,
         s11_del::add,
         s12_names::add,
+        s13_failed_add::add,
+        s14_moves::add,
     ];
     parts
         .into_iter()

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::Node;
+use super::{Node, Pod};
 use crate::{binaries, diagnosis, wait};
 
 /// How long the daemon may take to start or to end before the test gives up.
@@ -51,12 +51,32 @@ impl Node {
     /// # Errors
     /// When it runs already or cannot be executed.
     pub fn spawn_berthd(&mut self, more: &[&str]) -> Result<()> {
+        self.spawn(&[], more)
+    }
+
+    /// Starts `berthd` under another program, as `strace`, given by its words.
+    ///
+    /// # Errors
+    /// As [`Node::spawn_berthd`].
+    pub fn spawn_berthd_under(&mut self, wrapper: &[&str]) -> Result<()> {
+        self.spawn(wrapper, &[])
+    }
+
+    fn spawn(&mut self, wrapper: &[&str], more: &[&str]) -> Result<()> {
         if self.berthd.is_some() {
             bail!("berthd runs already");
         }
         let log = self.scratch().join("berthd.log");
         let file = File::options().create(true).append(true).open(&log)?;
-        let mut command = self.netns.command(binaries::berthd()?);
+        let berthd = binaries::berthd()?;
+        let mut command = match wrapper.split_first() {
+            Some((first, rest)) => {
+                let mut command = self.netns.command(first);
+                command.args(rest).arg(berthd);
+                command
+            }
+            None => self.netns.command(berthd),
+        };
         command.arg("--state-dir").arg(self.state_dir());
         command.args(["--healthz", "none", "--metrics", "none"]);
         if let Some(switch) = &self.switch {
@@ -115,14 +135,25 @@ impl Node {
         Ok(())
     }
 
-    /// Waits until the daemon is gone by itself, as by an injected signal.
+    /// Waits until the daemon has died, as by an injected signal, or has answered and made `pods` whole; true for
+    /// the latter.
     ///
     /// # Errors
-    /// When it goes on running.
-    pub fn await_berthd_end(&mut self) -> Result<()> {
+    /// When neither happens.
+    pub fn await_whole_or_death(&mut self, pods: &[&Pod]) -> Result<bool> {
         let mut berthd = self.berthd.take().context("berthd does not run")?;
-        wait::until(LIMIT, "the end of berthd", || {
-            matches!(berthd.child.try_wait(), Ok(Some(_)))
-        })
+        let limit = LIMIT * 2;
+        let outcome = wait::until_some(limit, "the end of berthd, or its work done", || {
+            if let Ok(Some(_)) = berthd.child.try_wait() {
+                return Some(false);
+            }
+            let answers = self.berthctl(&["-o", "json", "status"]).ok()?;
+            let whole = pods.iter().all(|pod| pod.is_whole());
+            (whole && answers.stdout.starts_with(b"{")).then_some(true)
+        })?;
+        if outcome {
+            self.berthd = Some(berthd);
+        }
+        Ok(outcome)
     }
 }

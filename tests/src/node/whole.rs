@@ -56,6 +56,13 @@ impl Pod {
     }
 }
 
+impl Pod {
+    /// Whether the interface is as ADD made it, at this moment.
+    pub fn is_whole(&self) -> bool {
+        self.look().is_ok_and(|now| now == self.portrait)
+    }
+}
+
 impl Node {
     /// Waits until `pod` is as ADD made it: MAC, MTU, addresses, routes, neighbours, up, with carrier.
     ///
