@@ -9,6 +9,7 @@ use anyhow::Result;
 use tests::leftovers::Leftovers;
 use tests::netns::Netns;
 use tests::ovs::{Datapath, Ovs};
+use tests::rig::Rig;
 use tests::traffic::{Echo, PingTrain, Tally, TcpSession};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -55,8 +56,15 @@ fn a_namespace_is_fresh_and_ends_with_its_value() -> Result<()> {
 
 #[test]
 fn a_switch_keeps_its_ports_over_every_kind_of_restart() -> Result<()> {
+    Rig::current()
+        .datapaths()
+        .iter()
+        .try_for_each(|datapath| restarts(*datapath))
+}
+
+fn restarts(datapath: Datapath) -> Result<()> {
     let node = Netns::new("node")?;
-    let mut ovs = Ovs::start(&node, Datapath::Userspace)?;
+    let mut ovs = Ovs::start(&node, datapath)?;
     ovs.add_bridge("br0")?;
     ovs.vsctl(&[
         "add-port",
@@ -84,7 +92,7 @@ fn a_switch_keeps_its_ports_over_every_kind_of_restart() -> Result<()> {
     ovs.stop_vswitchd(true)?;
     assert!(
         node.ip_json("link show dev in1").is_err(),
-        "a clean-up removes the tap"
+        "a clean-up removes the port"
     );
     ovs.start_vswitchd()?;
     node.ip_json("link show dev in1")?;
