@@ -153,10 +153,9 @@ impl Store {
     /// contain dots, so two attachments can meet in one file name.
     pub fn write(&self, record: &Attachment) -> Result<()> {
         let path = self.path(&record.key());
-        match self.read(&record.key()) {
-            Err(error @ StoreError::Foreign { .. }) => return Err(error),
-            // A corrupt record is replaced: the new one says what must exist.
-            Ok(_) | Err(_) => {}
+        // A corrupt record is replaced: the new one says what must exist.
+        if let Err(error @ StoreError::Foreign { .. }) = self.read(&record.key()) {
+            return Err(error);
         }
         let io = |action: &'static str, path: &Path| {
             let path = path.to_owned();

@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::drift::Drift;
 use crate::memory::{SECOND_LOOK, Suspicion};
+use crate::names;
 use crate::record::{Attachment, Datapath};
 use crate::strategy::Strategy;
 use crate::view::{LinkView, Observed, PodState, SwitchState};
@@ -144,9 +145,14 @@ fn can_stand_in(record: &Attachment) -> bool {
 /// carrier proves it.
 pub fn is_dead(record: &Attachment, state: &PodState, observed: &Observed) -> bool {
     let places = Places::of(record, state, observed);
-    can_stand_in(record)
-        && places.root.is_none_or(|root| root.is_kind("tun"))
-        && places.pod.is_some_and(LinkView::is_dead_tap)
+    let key = record.key();
+    let aside = names::aside_name(&key.container_id, &key.ifname);
+    let without = match places.pod {
+        Some(pod) => pod.is_dead_tap(),
+        // A stand-in that was cut short after the first of its steps.
+        None => state.link(&aside).is_some(),
+    };
+    can_stand_in(record) && without && places.root.is_none_or(|root| root.is_kind("tun"))
 }
 
 /// A device we may put aside: it carries our mark, or it is a tap nobody holds.

@@ -1,0 +1,790 @@
+//! What happens to a switch and to its ports, and what follows for each strategy.
+
+use super::fixture::*;
+use super::*;
+
+fn all(world: &World, action: fn(Key) -> Action) -> Vec<Action> {
+    keys(world).into_iter().map(action).collect()
+}
+
+fn move_in(key: Key) -> Action {
+    Action::MoveIn { key }
+}
+
+fn stand_in(key: Key) -> Action {
+    Action::StandIn { key }
+}
+
+fn rebuild(key: Key) -> Action {
+    Action::Rebuild { key }
+}
+
+fn add_port(key: Key) -> Action {
+    Action::AddPort { key }
+}
+
+fn reports(world: &World, drift: Drift) -> Vec<Action> {
+    keys(world)
+        .into_iter()
+        .map(|key| Action::Report {
+            key,
+            drift: drift.clone(),
+        })
+        .collect()
+}
+
+fn ensure_bridge(world: &World) -> Action {
+    Action::EnsureBridge {
+        socket: SOCKET.into(),
+        bridge: BRIDGE.to_owned(),
+        datapath: world.record().port.switch().unwrap().datapath,
+    }
+}
+
+fn away(world: &mut World) {
+    let away = SwitchView::Away("connection refused".to_owned());
+    world.observed.switches.insert(SOCKET.into(), away);
+}
+
+fn switch_away() -> Drift {
+    Drift::SwitchAway("connection refused".to_owned())
+}
+
+fn nothing(_: &World) -> Vec<Action> {
+    Vec::new()
+}
+
+fn row(
+    name: &'static str,
+    cases: &'static [Case],
+    change: fn(&mut World),
+    expect: fn(&World) -> Vec<Action>,
+) -> Row {
+    Row {
+        name,
+        cases,
+        change,
+        expect,
+    }
+}
+
+pub fn rows() -> Vec<Row> {
+    let mut rows = quiet();
+    rows.extend(restarts());
+    rows.extend(stand_ins());
+    rows.extend(database());
+    rows.extend(devices());
+    rows
+}
+
+fn quiet() -> Vec<Row> {
+    vec![
+        row("healthy", ALL, |_| {}, nothing),
+        row("healthy, a hundred of them", ALL, |w| w.more(99), nothing),
+        row(
+            "an unrelated port was added",
+            SWITCHED,
+            |w| {
+                let other = crate::view::PortView {
+                    bridge: BRIDGE.to_owned(),
+                    ..Default::default()
+                };
+                w.switch().ports.insert("uplink0".to_owned(), other);
+            },
+            nothing,
+        ),
+        row(
+            "vswitchd is dead",
+            SWITCHED,
+            |w| w.switch().vswitchd_alive = false,
+            |w| reported(w, Drift::VswitchdDead),
+        ),
+        row("OVSDB is away", SWITCHED, away, |w| {
+            reported(w, switch_away())
+        }),
+        row(
+            "OVSDB was not looked at",
+            SWITCHED,
+            |w| w.observed.switches.clear(),
+            |w| reported(w, Drift::SwitchAway("not looked at".to_owned())),
+        ),
+        row(
+            "vswitchd is dead and the rows are gone",
+            SWITCHED,
+            |w| {
+                w.switch().ports.clear();
+                w.switch().vswitchd_alive = false;
+            },
+            |w| reported(w, Drift::VswitchdDead),
+        ),
+        row(
+            "flow-restore-wait was left set",
+            SWITCHED,
+            |w| w.switch().flow_restore_wait = true,
+            |w| reported(w, Drift::FlowRestoreWait),
+        ),
+        row(
+            "OVSDB is away and an address is missing",
+            BONDS,
+            |w| {
+                away(w);
+                w.pod().addresses.clear();
+            },
+            |w| {
+                let address = w.record().addresses[0].address;
+                let mut expected = vec![Action::RestorePod {
+                    key: w.key(),
+                    drift: vec![Drift::AddressMissing(address)],
+                }];
+                expected.extend(reported(w, switch_away()));
+                expected
+            },
+        ),
+    ]
+}
+
+fn restarts() -> Vec<Row> {
+    vec![
+        row(
+            "vswitchd restarted: the port kept its place",
+            &[VETH_K, VETH_U, BOND_K, MACVLAN_K, MACVLAN_U],
+            |w| w.row().ofport = Some(6),
+            nothing,
+        ),
+        row(
+            "vswitchd restarted: the tap in the pod is dead, a fresh one is in root",
+            &[RENAME_U, BOND_U],
+            |w| {
+                w.taps_die();
+                w.fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "vswitchd restarted or reconfigured: the renamed port was replaced",
+            &[RENAME_K],
+            |w| {
+                w.lose_pod_link("eth0");
+                w.fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "three renamed ports were replaced",
+            &[RENAME_K],
+            |w| {
+                w.more(2);
+                for view in w.observed.pods.values_mut() {
+                    *view = PodView::Alive(PodState::default());
+                }
+                w.all_fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "three slaves are dead",
+            &[BOND_U],
+            |w| {
+                w.more(2);
+                w.taps_die();
+                w.all_fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "kmod reload: the slave is gone, a fresh port is in root",
+            BONDS,
+            |w| {
+                let name = w.port_name();
+                w.lose_pod_link(&name);
+                w.fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "kmod reload: the macvlan went with its lower, a fresh one is in root",
+            MACVLANS,
+            |w| {
+                w.lose_pod_link("eth0");
+                w.fresh_in_root();
+            },
+            |w| all(w, rebuild),
+        ),
+        row(
+            "kmod reload: no lower yet",
+            MACVLANS,
+            |w| {
+                w.lose_pod_link("eth0");
+                w.observed.root.links.clear();
+            },
+            |w| look_again(w, SECOND_LOOK),
+        ),
+        row(
+            "the macvlan lies over a lower that is no more",
+            MACVLANS,
+            |w| w.fresh_in_root(),
+            |w| all(w, rebuild),
+        ),
+        row(
+            "a restart in the middle of a move: moved but not renamed",
+            &[RENAME_K, RENAME_U],
+            |w| {
+                let name = w.port_name();
+                w.eth0().name = name;
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "a restart in the middle of a move: put aside, not yet moved",
+            &[RENAME_U],
+            |w| {
+                let key = w.key();
+                w.eth0().name = names::aside_name(&key.container_id, &key.ifname);
+                w.fresh_in_root();
+            },
+            |w| {
+                let mut expected = all(w, move_in);
+                expected.push(Action::SweepAside { keys: keys(w) });
+                expected
+            },
+        ),
+        row(
+            "vswitchd is between two devices",
+            &[RENAME_K, RENAME_U, BOND_K, BOND_U],
+            |w| w.fresh_in_root(),
+            |w| look_again(w, SOON),
+        ),
+        row(
+            "vswitchd says that it holds the fresh one",
+            &[RENAME_K, RENAME_U, BOND_K, BOND_U],
+            |w| {
+                w.fresh_in_root();
+                w.row().ifindex = Some(i64::from(FRESH_INDEX));
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "dead, and vswitchd has not made a fresh one yet",
+            &[RENAME_U, BOND_U],
+            |w| w.taps_die(),
+            |w| look_again(w, SECOND_LOOK),
+        ),
+        row(
+            "dead, and vswitchd makes no fresh one",
+            &[RENAME_U, BOND_U],
+            |w| {
+                w.taps_die();
+                let key = w.key();
+                w.seen_before(Suspicion::PortLost(key));
+            },
+            |w| all(w, |key| Action::RecreatePort { key }),
+        ),
+        row(
+            "a dead tap that the pod has set down tells nothing",
+            &[RENAME_U],
+            |w| {
+                w.taps_die();
+                w.eth0().up = false;
+            },
+            |w| {
+                vec![Action::RestorePod {
+                    key: w.key(),
+                    drift: vec![Drift::PodLinkDown("eth0".to_owned())],
+                }]
+            },
+        ),
+        row(
+            "put back a moment ago and lost again",
+            &[RENAME_K],
+            |w| {
+                w.lose_pod_link("eth0");
+                w.fresh_in_root();
+                let attempts = crate::memory::Attempts {
+                    count: 4,
+                    last: w.observed.now,
+                };
+                let key = w.key();
+                w.observed.memory.attempts.insert(key, attempts);
+            },
+            |w| look_again(w, Duration::from_millis(800)),
+        ),
+        row(
+            "lost again, and the back-off is over",
+            &[RENAME_K],
+            |w| {
+                w.lose_pod_link("eth0");
+                w.fresh_in_root();
+                let attempts = crate::memory::Attempts {
+                    count: 4,
+                    last: w.observed.now - Duration::from_millis(800),
+                };
+                let key = w.key();
+                w.observed.memory.attempts.insert(key, attempts);
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "a repair failed a moment ago",
+            &[RENAME_U, BOND_U],
+            |w| {
+                w.taps_die();
+                w.fresh_in_root();
+                let attempts = crate::memory::Attempts {
+                    count: 1,
+                    last: w.observed.now,
+                };
+                let key = w.key();
+                w.observed.memory.attempts.insert(key, attempts);
+            },
+            |w| look_again(w, crate::memory::FIRST_DELAY),
+        ),
+        row(
+            "lost while flow-restore-wait is set",
+            &[RENAME_U],
+            |w| {
+                w.switch().flow_restore_wait = true;
+                w.taps_die();
+                w.fresh_in_root();
+            },
+            |w| {
+                let mut expected = all(w, move_in);
+                expected.extend(reported(w, Drift::FlowRestoreWait));
+                expected
+            },
+        ),
+    ]
+}
+
+fn stand_ins() -> Vec<Row> {
+    const RENAMED: &[Case] = &[RENAME_U];
+    vec![
+        row(
+            "two taps are dead, two fresh ones in root",
+            RENAMED,
+            |w| {
+                w.more(1);
+                w.taps_die();
+                w.all_fresh_in_root();
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "three taps are dead, three fresh ones in root",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.taps_die();
+                w.all_fresh_in_root();
+            },
+            |w| all(w, stand_in),
+        ),
+        row(
+            "vswitchd is dead with three pods",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.taps_die();
+                w.switch().vswitchd_alive = false;
+            },
+            |w| {
+                let mut expected = all(w, stand_in);
+                expected.extend(reports(w, Drift::VswitchdDead));
+                expected
+            },
+        ),
+        row(
+            "vswitchd is dead with two pods",
+            RENAMED,
+            |w| {
+                w.more(1);
+                w.taps_die();
+                w.switch().vswitchd_alive = false;
+            },
+            |w| reports(w, Drift::VswitchdDead),
+        ),
+        row(
+            "OVSDB is away and three taps are dead",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.taps_die();
+                away(w);
+            },
+            |w| {
+                let mut expected = all(w, stand_in);
+                expected.extend(reports(w, switch_away()));
+                expected
+            },
+        ),
+        row(
+            "vswitchd is dead with three pods on a kernel datapath",
+            &[RENAME_K, BOND_K, MACVLAN_K, VETH_K],
+            |w| {
+                w.more(2);
+                w.switch().vswitchd_alive = false;
+            },
+            |w| reports(w, Drift::VswitchdDead),
+        ),
+        row(
+            "a stand-in was cut short while vswitchd was dead",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.taps_die();
+                w.switch().vswitchd_alive = false;
+                let key = w.key();
+                w.eth0().name = names::aside_name(&key.container_id, &key.ifname);
+            },
+            |w| {
+                // Its key comes last, as it is told by what lies aside.
+                let mut expected = all(w, stand_in);
+                expected.push(Action::SweepAside {
+                    keys: vec![w.key()],
+                });
+                expected.extend(reports(w, Drift::VswitchdDead));
+                expected
+            },
+        ),
+        row(
+            "stand-ins serve: one is replaced, the others wait",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.all_served();
+            },
+            |w| {
+                let mut keys = keys(w).into_iter();
+                let mut expected = vec![move_in(keys.next().unwrap())];
+                let at = w.observed.now + SWAP_PAUSE;
+                expected.extend(keys.map(|key| Action::LookAgain { key, at }));
+                expected
+            },
+        ),
+        row(
+            "stand-ins serve: one was replaced a moment ago",
+            RENAMED,
+            |w| {
+                w.more(1);
+                w.all_served();
+                w.observed.memory.last_move = Some(w.observed.now);
+            },
+            |w| {
+                let at = w.observed.now + SWAP_PAUSE;
+                keys(w)
+                    .into_iter()
+                    .map(|key| Action::LookAgain { key, at })
+                    .collect()
+            },
+        ),
+        row(
+            "stand-ins serve, and the neighbours were not told",
+            RENAMED,
+            |w| {
+                w.all_served();
+                let key = w.key();
+                w.observed.memory.unannounced.insert(key);
+            },
+            |w| {
+                vec![
+                    Action::Announce { key: w.key() },
+                    Action::MoveIn { key: w.key() },
+                ]
+            },
+        ),
+        row(
+            "stand-ins serve, but another pod has no traffic",
+            RENAMED,
+            |w| {
+                w.more(1);
+                w.all_served();
+                w.lose_pod_link("eth0");
+            },
+            |w| {
+                let keys = keys(w);
+                vec![
+                    move_in(keys[0].clone()),
+                    Action::LookAgain {
+                        key: keys[1].clone(),
+                        at: w.observed.now + SWAP_PAUSE,
+                    },
+                ]
+            },
+        ),
+        row(
+            "vswitchd is back but has not opened the tap below the stand-in",
+            RENAMED,
+            |w| {
+                w.all_served();
+                w.host_link().carrier = false;
+            },
+            |w| look_again(w, SECOND_LOOK),
+        ),
+        row(
+            "vswitchd does not open the tap below the stand-in",
+            RENAMED,
+            |w| {
+                w.all_served();
+                w.host_link().carrier = false;
+                let key = w.key();
+                w.seen_before(Suspicion::PortLost(key));
+            },
+            |w| all(w, |key| Action::RecreatePort { key }),
+        ),
+        row(
+            "vswitchd died again under stand-ins",
+            RENAMED,
+            |w| {
+                w.more(2);
+                w.all_served();
+                w.switch().vswitchd_alive = false;
+            },
+            |w| reports(w, Drift::VswitchdDead),
+        ),
+    ]
+}
+
+fn database() -> Vec<Row> {
+    vec![
+        row(
+            "conf.db was wiped",
+            SWITCHED,
+            |w| {
+                w.switch().ports.clear();
+                w.switch().bridges.clear();
+            },
+            |w| vec![ensure_bridge(w), add_port(w.key())],
+        ),
+        row(
+            "conf.db was wiped: the bridge of several pods is made once",
+            SWITCHED,
+            |w| {
+                w.more(1);
+                w.switch().ports.clear();
+                w.switch().bridges.clear();
+            },
+            |w| {
+                let mut expected = vec![ensure_bridge(w)];
+                expected.extend(all(w, add_port));
+                expected
+            },
+        ),
+        row(
+            "conf.db was wiped, and vswitchd has taken its devices away",
+            &[RENAME_K, RENAME_U],
+            |w| {
+                w.switch().ports.clear();
+                w.switch().bridges.clear();
+                w.lose_pod_link("eth0");
+            },
+            |w| vec![ensure_bridge(w), add_port(w.key())],
+        ),
+        row(
+            "the port's row was deleted",
+            SWITCHED,
+            |w| w.switch().ports.clear(),
+            |w| all(w, add_port),
+        ),
+        row(
+            "the row and the veth are gone",
+            &[VETH_K, VETH_U],
+            |w| {
+                w.switch().ports.clear();
+                w.observed.root.links.clear();
+                w.lose_pod_link("eth0");
+            },
+            |w| all(w, rebuild),
+        ),
+        row(
+            "the row is gone and its name is taken in root",
+            INTERNAL,
+            |w| {
+                let name = w.port_name();
+                let record = w.record().clone();
+                w.switch().ports.clear();
+                let taken = link(&record, 40, &name, "dummy");
+                w.observed.root.links.insert(name, taken);
+            },
+            |w| reported(w, Drift::HostLinkForeign(w.port_name())),
+        ),
+        row(
+            "vswitchd cannot open the device",
+            SWITCHED,
+            |w| {
+                w.row().ofport = Some(-1);
+                w.row().error = Some("could not open network device".to_owned());
+            },
+            |w| {
+                let drift = Drift::PortError {
+                    port: w.port_name(),
+                    error: "could not open network device".to_owned(),
+                };
+                reported(w, drift)
+            },
+        ),
+        row(
+            "ofport is -1 without a word",
+            SWITCHED,
+            |w| w.row().ofport = Some(-1),
+            nothing,
+        ),
+        row(
+            "NO_FLOOD was lost with vswitchd",
+            SWITCHED,
+            |w| {
+                w.records[0].port.switch_mut().unwrap().no_flood = true;
+                w.row().no_flood = Some(false);
+            },
+            |w| all(w, |key| Action::SetNoFlood { key }),
+        ),
+        row(
+            "NO_FLOOD is set",
+            SWITCHED,
+            |w| {
+                w.records[0].port.switch_mut().unwrap().no_flood = true;
+                w.row().no_flood = Some(true);
+            },
+            nothing,
+        ),
+        row(
+            "NO_FLOOD could not be asked for",
+            SWITCHED,
+            |w| w.records[0].port.switch_mut().unwrap().no_flood = true,
+            nothing,
+        ),
+    ]
+}
+
+fn devices() -> Vec<Row> {
+    vec![
+        row(
+            "the pod deleted its port",
+            &[RENAME_K, RENAME_U],
+            |w| w.lose_pod_link("eth0"),
+            |w| look_again(w, SECOND_LOOK),
+        ),
+        row(
+            "the pod's port stays deleted",
+            &[RENAME_K, RENAME_U],
+            |w| {
+                w.lose_pod_link("eth0");
+                let key = w.key();
+                w.seen_before(Suspicion::PortLost(key));
+            },
+            |w| all(w, |key| Action::RecreatePort { key }),
+        ),
+        row(
+            "the pod deleted its macvlan",
+            MACVLANS,
+            |w| w.lose_pod_link("eth0"),
+            |w| all(w, rebuild),
+        ),
+        row(
+            "the pod deleted its bond",
+            BONDS,
+            |w| {
+                w.lose_pod_link("eth0");
+                let name = w.port_name();
+                w.pod_link(&name).master = None;
+            },
+            |w| all(w, rebuild),
+        ),
+        row(
+            "the veth was deleted",
+            VETHS,
+            |w| {
+                w.lose_pod_link("eth0");
+                w.observed.root.links.clear();
+            },
+            |w| all(w, rebuild),
+        ),
+        row(
+            "the slave lost its master",
+            BONDS,
+            |w| {
+                let name = w.port_name();
+                w.pod_link(&name).master = None;
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "the slave is down",
+            BONDS,
+            |w| {
+                let name = w.port_name();
+                let slave = w.pod_link(&name);
+                slave.up = false;
+                slave.carrier = false;
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "the host end is down",
+            &[VETH_K, VETH_U, ROUTED, MACVLAN_K, MACVLAN_U],
+            |w| w.host_link().up = false,
+            |w| {
+                vec![Action::RestoreHost {
+                    key: w.key(),
+                    drift: vec![Drift::HostLinkDown(w.port_name())],
+                }]
+            },
+        ),
+        row(
+            "the host end lost its alias",
+            &[VETH_K, VETH_U, ROUTED, MACVLAN_K, MACVLAN_U],
+            |w| w.host_link().alias = None,
+            |w| {
+                vec![Action::RestoreHost {
+                    key: w.key(),
+                    drift: vec![Drift::HostAlias(w.port_name())],
+                }]
+            },
+        ),
+        row(
+            "the host route is gone",
+            &[ROUTED],
+            |w| w.observed.root.host_routes.clear(),
+            |w| {
+                let ip = w.record().addresses[0].address.ip();
+                vec![Action::RestoreHost {
+                    key: w.key(),
+                    drift: vec![Drift::HostRouteMissing(ip)],
+                }]
+            },
+        ),
+        row(
+            "the host route goes over another device",
+            &[ROUTED],
+            |w| {
+                let ip = w.record().addresses[0].address.ip();
+                w.observed.root.host_routes = [(ip, 77)].into();
+            },
+            |w| {
+                let ip = w.record().addresses[0].address.ip();
+                vec![Action::RestoreHost {
+                    key: w.key(),
+                    drift: vec![Drift::HostRouteMissing(ip)],
+                }]
+            },
+        ),
+        row(
+            "the bridge lost its gateway address",
+            SWITCHED,
+            |w| {
+                let gateway = "10.1.0.254/24".parse().unwrap();
+                w.records[0].port.switch_mut().unwrap().gateways = vec![gateway];
+                let none = BTreeSet::new();
+                let bridge = BRIDGE.to_owned();
+                w.observed.root.bridge_addresses.insert(bridge, none);
+            },
+            |w| {
+                vec![Action::RestoreHost {
+                    key: w.key(),
+                    drift: vec![Drift::GatewayMissing {
+                        bridge: BRIDGE.to_owned(),
+                        address: "10.1.0.254/24".parse().unwrap(),
+                    }],
+                }]
+            },
+        ),
+    ]
+}
