@@ -72,11 +72,12 @@ for directory in "${shares[@]}"; do
     echo "$directory" >>"$rig/shares"
     share "share$(wc -l <"$rig/shares")" "$directory" ""
 done
-# With "fast rep movsb" the kernel copies a byte an instruction: under virtual time that would be a byte a nanosecond,
-# and every throughput the copy's own. Without it, it copies eight, as slow as no processor but no longer the limit.
-model=max
+options="console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on"
 if [ -n "$icount" ]; then
-    model="max,erms=off,fsrm=off"
+    # With "fast rep movsb" the kernel copies a byte an instruction: under virtual time that would be a byte a
+    # nanosecond, and every throughput the copy's own. Without it, it copies eight: no longer the limit.
+    processor="max,erms=off,fsrm=off"
+    options+=" mitigations=off tsc=reliable"
     accelerator=(-accel tcg -icount "shift=0,sleep=off" -smp 1)
 else
     # Under emulation an instruction that repeats costs as many as it repeats, and hardening costs most of an exec:
@@ -91,7 +92,7 @@ else
     esac
 fi
 qemu=(
-    qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M pc -cpu "$model" -m "$memory"
+    qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -M pc -cpu "$processor" -m "$memory"
     "${accelerator[@]}"
     -kernel "$home/vmlinuz" -initrd "$home/initramfs.cpio"
     -append "$options"
