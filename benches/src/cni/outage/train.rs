@@ -68,13 +68,17 @@ impl Train {
         })
     }
 
-    /// Whether each pod's last `count` probes came back, those that may still be on their way left out.
-    pub fn steady(&self, count: usize) -> bool {
+    /// The pods of whose last `count` probes one did not come back, those that may still be on their way left out.
+    pub fn unsteady(&self, count: usize) -> Vec<usize> {
         let settled = Instant::now() - IN_FLIGHT;
-        lock(&self.probes).iter().all(|pod| {
+        let steady = |pod: &[Probe]| {
             let known = pod.partition_point(|probe| probe.sent < settled);
             known >= count && pod[known - count..known].iter().all(|probe| probe.echoed)
-        })
+        };
+        let probes = lock(&self.probes);
+        (0..probes.len())
+            .filter(|&pod| !steady(&probes[pod]))
+            .collect()
     }
 
     /// Each pod's probes sent since `event`, those that may still be on their way left out.

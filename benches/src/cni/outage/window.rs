@@ -11,19 +11,23 @@ pub struct Probe {
     pub echoed: bool,
 }
 
-/// A time in which a pod was not served.
+/// What a pod went through that lost probes and was served again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct Outage {
     /// When the first lost probe left.
     pub first_lost: Instant,
-    /// When the first probe left from which on none was lost.
+    /// When the first one after it left that came back.
     pub back: Instant,
-    /// Probes lost between.
+    /// The time without service in all: that outage, and the interruptions after it while the port is put right.
+    pub unserved: Duration,
+    /// When the first probe left from which on none was lost.
+    pub whole: Instant,
+    /// Probes lost in all.
     pub lost: usize,
 }
 
-impl Window {
-    /// How long it lasted.
+impl Outage {
+    /// First packet lost to first packet back.
     pub fn length(&self) -> Duration {
         self.back - self.first_lost
     }
@@ -35,28 +39,34 @@ pub enum Outcome {
     /// None was lost.
     Unharmed,
     /// Some were, and then none.
-    Recovered(Window),
+    Recovered(Outage),
     /// The last one was lost.
     Lost,
 }
 
 /// Judge the probes that were sent since an event, in the order they were sent.
-///
-/// A pod that comes back and goes again is not served until it stays: the
-/// window closes with the last loss, not the first.
 pub fn judge(probes: &[Probe]) -> Outcome {
-    let lost = || probes.iter().enumerate().filter(|(_, probe)| !probe.echoed);
-    let (Some((_, first)), Some((last, _))) = (lost().next(), lost().next_back()) else {
-        return Outcome::Unharmed;
-    };
-    match probes.get(last + 1) {
-        Some(back) => Outcome::Recovered(Window {
-            first_lost: first.sent,
-            back: back.sent,
-            lost: lost().count(),
-        }),
-        None => Outcome::Lost,
+    let mut outage: Option<Outage> = None;
+    let mut index = 0;
+    while let Some(gap) = probes[index..].iter().position(|probe| !probe.echoed) {
+        let first = index + gap;
+        let Some(length) = probes[first..].iter().position(|probe| probe.echoed) else {
+            return Outcome::Lost;
+        };
+        index = first + length;
+        let (from, to) = (probes[first].sent, probes[index].sent);
+        let outage = outage.get_or_insert(Outage {
+            first_lost: from,
+            back: to,
+            unserved: Duration::ZERO,
+            whole: to,
+            lost: 0,
+        });
+        outage.unserved += to - from;
+        outage.whole = to;
+        outage.lost += length;
     }
+    outage.map_or(Outcome::Unharmed, Outcome::Recovered)
 }
 
 #[cfg(test)]
@@ -73,33 +83,37 @@ mod tests {
         (start, probes.collect())
     }
 
-    fn window(pattern: &str) -> (u128, u128, usize) {
+    /// Milliseconds of the first loss, the outage, the time unserved and the moment all is well; probes lost.
+    fn outage(pattern: &str) -> (u128, u128, u128, u128, usize) {
         let (start, probes) = probes(pattern);
-        let Outcome::Recovered(window) = judge(&probes) else {
+        let Outcome::Recovered(outage) = judge(&probes) else {
             panic!("{pattern} did not recover")
         };
         (
-            (window.first_lost - start).as_millis(),
-            window.length().as_millis(),
-            window.lost,
+            (outage.first_lost - start).as_millis(),
+            outage.length().as_millis(),
+            outage.unserved.as_millis(),
+            (outage.whole - start).as_millis(),
+            outage.lost,
         )
     }
 
     #[test]
-    fn a_window_goes_from_the_first_lost_to_the_first_back() {
-        assert_eq!(window("!!...!!!"), (20, 30, 3));
-        assert_eq!(window(".!"), (0, 10, 1));
+    fn an_outage_goes_from_the_first_lost_to_the_first_back() {
+        assert_eq!(outage("!!...!!!"), (20, 30, 30, 50, 3));
+        assert_eq!(outage(".!"), (0, 10, 10, 10, 1));
     }
 
     #[test]
-    fn a_pod_that_flaps_is_back_when_it_stays() {
-        assert_eq!(window("!.!!..!!"), (10, 50, 3));
+    fn later_interruptions_are_unserved_time_too() {
+        assert_eq!(outage("!...!!..!!.!"), (10, 30, 60, 110, 6));
     }
 
     #[test]
     fn nothing_lost_and_never_back() {
         assert_eq!(judge(&probes("!!!!").1), Outcome::Unharmed);
         assert_eq!(judge(&probes("!!..").1), Outcome::Lost);
+        assert_eq!(judge(&probes("!.!.").1), Outcome::Lost);
         assert_eq!(judge(&[]), Outcome::Unharmed);
     }
 }
