@@ -126,31 +126,29 @@ fn wrong_settings_are_refused_with_field_value_and_source() -> Result<()> {
     std::fs::write(&file, "pod-routes = \"flannel\"\n")?;
     let from_file = format!("pod-routes \"flannel\" (from file {}): ", file.display());
     let config = file.display().to_string();
-    let rows: [(&[&str], Option<(&str, &str)>, &str); 4] = [
-        (
-            &["--services", "kubernetes"],
-            None,
-            "services \"kubernetes\" (from the command line): the kubernetes source is not available yet",
-        ),
-        (
-            &[],
-            Some(("BERTH_SERVICES", "dir:/m")),
-            "services \"dir:/m\" (from environment variable BERTH_SERVICES): the dir: source is not available yet",
-        ),
-        (&["--config", &config], None, &from_file),
-        (
-            &["--resync", "soon"],
-            None,
-            "resync \"soon\" (from the command line): must be a number of seconds",
-        ),
-    ];
-    for (arguments, environment, expected) in rows {
+    let refused = |arguments: &[&str], environment: &[(&str, &str)], expected: &str| {
         let mut command = node.berthd(arguments);
-        command.envs(environment);
-        let output = command.output()?;
+        let output = command.envs(environment.iter().copied()).output()?;
         assert_eq!(code(output.status), 1, "{}", stderr(&output));
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
-    }
+        anyhow::Ok(())
+    };
+    refused(
+        &["--services", "kubernetes"],
+        &[],
+        "services \"kubernetes\" (from the command line): the kubernetes source is not available yet",
+    )?;
+    refused(
+        &[],
+        &[("BERTH_SERVICES", "dir:/m")],
+        "services \"dir:/m\" (from environment variable BERTH_SERVICES): the dir: source is not available yet",
+    )?;
+    refused(&["--config", &config], &[], &from_file)?;
+    refused(
+        &["--resync", "soon"],
+        &[],
+        "resync \"soon\" (from the command line): must be a number of seconds",
+    )?;
     assert!(!node.state().exists(), "nothing was changed");
     Ok(())
 }

@@ -7,7 +7,7 @@ use attachment::record::Phase;
 use attachment::{Strategy, names};
 use rig::{BRIDGE, LIMIT, Node};
 use tests::netns::Netns;
-use tests::traffic::TcpSession;
+use tests::traffic::{PingTrain, TcpSession};
 use tests::wait;
 
 #[test]
@@ -249,6 +249,9 @@ fn what_a_del_left_while_the_switch_was_away_goes_when_it_is_back() -> Result<()
 #[test]
 fn a_routed_port_gets_its_host_end_again() -> Result<()> {
     let mut node = Node::bare()?;
+    // Something to speak from.
+    node.root
+        .output("ip", ["address", "add", "192.0.2.1/32", "dev", "lo"])?;
     let pod = node.attach(2, Strategy::Routed)?;
     node.start()?;
     node.await_healthy()?;
@@ -256,8 +259,9 @@ fn a_routed_port_gets_its_host_end_again() -> Result<()> {
         .output("ip", ["link", "delete", &pod.record.port_name])?;
     node.await_repair(&pod)?;
     let address = pod.address();
-    let ping = ["-c", "1", "-W", "10", &address.to_string()];
-    node.root.output("ping", ping)?;
+    let train = PingTrain::start(&node.root, &pod.netns, address)?;
+    train.await_answer(LIMIT)?;
+    drop(train.finish());
     let route = node
         .root
         .output("ip", ["route", "get", &address.to_string()])?;
