@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use super::{Node, Pod};
 use crate::{binaries, diagnosis, wait};
@@ -79,6 +80,12 @@ impl Node {
         };
         command.arg("--state-dir").arg(self.state_dir());
         command.args(["--healthz", "none", "--metrics", "none"]);
+        let conflists = self.scratch().join("net.d");
+        fs::create_dir_all(&conflists)?;
+        let conflist = json!({"cniVersion": "1.1.0", "name": "pods", "plugins": [self.config()]});
+        fs::write(conflists.join("10-berth.conflist"), conflist.to_string())?;
+        command.arg("--ipam-dir").arg(self.ipam_dir());
+        command.arg("--cni-conf-dir").arg(conflists);
         if let Some(switch) = &self.switch {
             command.arg("--ovsdb").arg(switch.socket());
         }
