@@ -157,7 +157,7 @@ impl<'a> Actor<'a> {
         let inside = Inside::open(record)?;
         match record.strategy() {
             Strategy::Routed => routed::remake(self.host, &inside, record).await,
-            Strategy::Veth => veth::remake(self.host, &inside, record).await,
+            Strategy::Veth => rebuild_veth(self.host, &inside, record).await,
             Strategy::Bond => bond::move_in(self.host, &inside, record).await,
             Strategy::Macvlan => macvlan::remake(self.host, &inside, record).await,
             Strategy::Rename => Err(not_applicable(
@@ -217,6 +217,22 @@ impl<'a> Actor<'a> {
             None => Ok(Outcome::Done),
         }
     }
+}
+
+/// A userspace datapath goes on reading from the device that is gone, so its port is
+/// taken out and added again; the kernel datapath takes the new device of the old name.
+async fn rebuild_veth(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
+    let userspace = record
+        .port
+        .switch()
+        .is_some_and(|port| port.datapath == Datapath::Userspace);
+    if !userspace {
+        return veth::remake(host, inside, record).await;
+    }
+    let ports = ports_of(record).await?;
+    ports.remove(&record.key()).await?;
+    veth::remake(host, inside, record).await?;
+    ports.add(record).await.map(drop)
 }
 
 fn not_applicable(action: &Action, record: &Attachment) -> Error {

@@ -83,7 +83,7 @@ fn taken(link: Link) -> Error {
     }
 }
 
-/// Makes the pair anew; the switch takes the new host end into the old row by itself.
+/// Makes the pair anew.
 pub(crate) async fn remake(host: &Host, inside: &Inside, record: &Attachment) -> Result<()> {
     clear(host, inside, record).await?;
     let pair = create(host, inside, record).await?;

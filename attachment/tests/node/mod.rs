@@ -195,6 +195,39 @@ impl Node {
         })
     }
 
+    /// As [`Node::repair`], with all rows of the switch looked at, as the daemon's session
+    /// does: so that orphans are seen.
+    pub fn repair_all(&self, memory: &mut Memory, now: Duration) -> Result<Vec<Action>> {
+        let socket: PathBuf = self.ovs.socket().to_owned();
+        self.run(|host, store| async move {
+            let session = ovs::Session::start(&socket);
+            let mut changes = session.subscribe();
+            let snapshot = changes
+                .wait_for(|snapshot| snapshot.is_live())
+                .await?
+                .clone();
+            let records = store.list()?.attachments;
+            let look = Look {
+                now,
+                state_dir: store.state_dir().to_owned(),
+                complete: true,
+                switches: [(socket, attachment::switch_of_snapshot(&snapshot, true))].into(),
+                memory: memory.clone(),
+            };
+            let observed = attachment::observe(&host, &records, look).await?;
+            let actions = attachment::plan(&records, &observed);
+            memory.remember(&records, &observed);
+            let actor = Actor::new(&host, &store);
+            for action in &actions {
+                actor
+                    .act(action)
+                    .await
+                    .with_context(|| format!("{action:?}"))?;
+            }
+            Ok(actions)
+        })
+    }
+
     /// Repairs until a look plans nothing that changes anything, twice in a row.
     pub fn settle(&self) -> Result<Vec<Action>> {
         let mut memory = Memory::default();
