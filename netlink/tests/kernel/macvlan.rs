@@ -128,9 +128,10 @@ async fn what_stands_in_the_way_is_told() -> Result<()> {
     root.netlink
         .create_macvlan(&passthru(lower.index, &pod))
         .await?;
+    let free = root.link("x").await?.index;
     let error = root
         .netlink
-        .create_macvlan(&passthru(lower.index, &pod))
+        .create_macvlan(&passthru(free, &pod))
         .await
         .expect_err("taken");
     assert!(error.is_exists(), "{error}");

@@ -1,6 +1,7 @@
 //! The crate against the real kernel: each function in fresh namespaces, judged by what `ip` reads back.
 
 mod addr;
+mod announce;
 mod bond;
 mod delete;
 mod dump;
@@ -11,6 +12,8 @@ mod monitor;
 mod neigh;
 mod netns;
 mod node;
+mod offload;
 mod route;
 mod sysctl;
+mod tap;
 mod veth;
