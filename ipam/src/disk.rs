@@ -2,7 +2,7 @@
 //!
 //! A file appears under its name only when it is complete: leases are written to an
 //! unnamed file that is then linked, which fails if the name exists; `last_reserved_ip.N`
-//! is written beside and renamed over. Where the file system has no unnamed files (9p,
+//! is overwritten in one call, or written beside and renamed over when it gets shorter. Where the file system has no unnamed files (9p,
 //! older NFS and overlay) a lease, too, is written beside and renamed, after a look that
 //! the name is free: under the lock nobody can take it in between. What a kill can leave
 //! is that one file beside, [`TEMPORARY`]; its name is no address, so it is no lease to
@@ -11,7 +11,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -104,7 +104,34 @@ fn create_by_rename(directory: &Path, path: &Path, contents: &[u8]) -> io::Resul
 /// Gives a file these contents, whether it exists or not.
 pub(crate) fn replace(directory: &Path, name: &str, contents: &[u8]) -> Result<(), Error> {
     let path = directory.join(name);
-    rename_over(directory, &path, contents).map_err(|source| Error::io("write", &path, source))
+    let replaced = overwrite(&path, contents).and_then(|done| {
+        if done {
+            Ok(())
+        } else {
+            rename_over(directory, &path, contents)
+        }
+    });
+    replaced.map_err(|source| Error::io("write", &path, source))
+}
+
+/// Writes over a file that is not longer than its new contents, in a single call that a
+/// kill cannot cut in two. Says whether it could.
+///
+/// Renaming over a file is as safe and always possible, but makes ext4 send the new one
+/// to the disk there and then, which took most of the time of an ADD.
+fn overwrite(path: &Path, contents: &[u8]) -> io::Result<bool> {
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    if file.metadata()?.len() > contents.len() as u64 {
+        return Ok(false);
+    }
+    fault::before("overwrite")?;
+    match file.write_at(contents, 0)? {
+        written if written == contents.len() => Ok(true),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
 }
 
 fn rename_over(directory: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {

@@ -165,10 +165,9 @@ impl<'a> Session<'a> {
     }
 
     pub fn set_last_reserved(&mut self, set: usize, address: IpAddr) -> Result<(), Error> {
+        // Overwritten in place as a rule, which does not change the directory.
         self.change = self.change.max(Change::Perhaps);
-        self.store.set_last_reserved(set, address)?;
-        self.change = Change::Yes;
-        Ok(())
+        self.store.set_last_reserved(set, address)
     }
 
     /// Whether a lease could be written.

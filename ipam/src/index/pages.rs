@@ -106,6 +106,13 @@ impl Pages {
             .open(&beside)?;
         fault::before("write index")?;
         file.write_all(&bytes)?;
+        // Not over the old one: ext4 would send the new one to the disk there and then.
+        // Without an index in between, the next call builds it, as it would anyway.
+        fault::before("remove index")?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         fault::before("rename index")?;
         fs::rename(&beside, path)?;
         *self = Self::File(file);

@@ -1,4 +1,5 @@
-//! Real file systems that are full or read-only, in a mount namespace of the test's own.
+//! Real file systems: full, read-only, or with coarse time stamps, each in a mount
+//! namespace of the test's own.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,9 +18,17 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 
-/// Runs on a thread whose mounts nobody else sees, with a tmpfs as the data directory's
-/// parent. The mount goes away with the thread.
 fn on_tmpfs(options: &'static str, test: impl FnOnce(&Rig, &Path) + Send + 'static) {
+    mounted("tmpfs", options, test);
+}
+
+/// Runs on a thread whose mounts nobody else sees, with a file system as the data
+/// directory's parent. The mount goes away with the thread.
+fn mounted(
+    kind: &'static str,
+    options: &'static str,
+    test: impl FnOnce(&Rig, &Path) + Send + 'static,
+) {
     let body = move || {
         unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace needs root");
         mount(
@@ -33,9 +42,9 @@ fn on_tmpfs(options: &'static str, test: impl FnOnce(&Rig, &Path) + Send + 'stat
         let rig = Rig::new();
         let mount_point = rig.data_dir().parent().unwrap().to_owned();
         mount(
-            Some("tmpfs"),
+            Some(kind),
             &mount_point,
-            Some("tmpfs"),
+            Some(kind),
             MsFlags::empty(),
             Some(options),
         )
@@ -184,5 +193,51 @@ fn a_read_only_store_can_be_checked_and_nothing_else() {
         }
         status(&store).unwrap();
         assert_eq!(release(&store, "id", "eth0").unwrap(), [ip("10.0.0.2")]);
+    });
+}
+
+/// tmpfs and the large file systems have fine time stamps in new kernels, which would hide
+/// what this is about; ramfs has not, like everything before Linux 6.13.
+#[test]
+fn upstreams_changes_within_one_tick_of_the_clock_are_noticed() {
+    mounted("ramfs", "mode=755", |rig, _| {
+        let config = rig.config(json!({"subnet": "10.0.0.0/16"}));
+        let store = config.store();
+        let directory = rig.data_dir().join("mynet");
+        let stamp = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+        let mut same_tick = 0;
+        for round in 0..300 {
+            let id = format!("ours{round}");
+            add(&config, &id, "eth0").unwrap();
+            fs::write(directory.join("tick"), "").unwrap();
+            fs::remove_file(directory.join("tick")).unwrap();
+            let before = stamp(&directory);
+            check(&store, &id, "eth0").unwrap();
+            // Upstream's ADD, as soon as can be.
+            fs::write(
+                directory.join("10.0.200.1"),
+                format!("theirs{round}\r\neth0"),
+            )
+            .unwrap();
+            same_tick += u32::from(stamp(&directory) == before);
+            assert_eq!(
+                check(&store, &format!("theirs{round}"), "eth0").unwrap(),
+                [ip("10.0.200.1")],
+                "round {round}"
+            );
+            // And its DEL of ours.
+            fs::remove_file(store.lease_path(check(&store, &id, "eth0").unwrap()[0])).unwrap();
+            assert!(release(&store, &id, "eth0").unwrap().is_empty());
+            assert_eq!(
+                release(&store, &format!("theirs{round}"), "eth0")
+                    .unwrap()
+                    .len(),
+                1
+            );
+        }
+        assert!(
+            same_tick > 0,
+            "no two changes within one tick: nothing was tested"
+        );
     });
 }
