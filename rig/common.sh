@@ -36,3 +36,18 @@ apt_update_once() {
     done
     die "apt-get update failed three times: is the network there?"
 }
+
+# Runs a command as a named step: its name before, its outcome and time after. The outcome is the command's.
+step() {
+    local name="$1" begin=$SECONDS status=0
+    shift
+    say ""
+    say "==> $name"
+    "$@" || status=$?
+    if [ "$status" -eq 0 ]; then
+        say "==> $name: done in $((SECONDS - begin)) s"
+    else
+        say "==> $name: FAILED with status $status after $((SECONDS - begin)) s"
+    fi
+    return "$status"
+}

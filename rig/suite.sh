@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds a suite here and runs it, here or in the VM:
 #   suite.sh [--vm 6.12|6.1] [--limit SECONDS] [--package tests] NAME [arguments of the suite]...
-# NAME is a file of tests/tests, or "lib" for the unit tests of the package.
+# NAME is a file of the package's tests, or "lib" for its unit tests.
 
 . "$(dirname "$0")/common.sh"
 
@@ -19,14 +19,8 @@ name="${1:?which suite}"
 shift
 need_root "suites make network namespaces"
 
-cd "$ROOT"
-target=(--test "$name") kind=test
-[ "$name" = lib ] && target=(--lib) kind=lib
-built="$(cargo test --quiet -p "$package" "${target[@]}" --no-run --message-format=json)"
-# Cargo builds the programs of the package too: only the target asked for is meant.
-executable="$(sed -n '/"kind":\["'$kind'"\]/s/.*"executable":"\([^"]*\)".*/\1/p' <<<"$built" | tail -n 1)"
-[ -n "$executable" ] || die "cargo built no executable for suite $name of $package"
-cd "$package"
+executable="$("$ROOT/rig/executable.sh" "$package" "$name")"
+cd "$ROOT/$package"
 if [ -n "$vm" ]; then
     exec "$ROOT/rig/vm.sh" --kernel "$vm" --limit "$limit" -- "$executable" "$@"
 fi

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# make test: everything, step by step. All steps run even when one fails, unless nothing can follow it; a summary
+# closes the run, and its status is that of the whole.
+
+. "$(dirname "$0")/common.sh"
+
+need_root "the suites make network namespaces and run private Open vSwitches"
+cd "$ROOT"
+begin=$SECONDS
+summary=() failed=0
+
+try() {
+    local name="$1" from=$SECONDS outcome=passed
+    step "$@" || { outcome=FAILED && failed=1; }
+    summary+=("$(printf '%-7s %5d s  %s' "$outcome" $((SECONDS - from)) "$name")")
+    [ "$outcome" = passed ]
+}
+
+finish() {
+    say ""
+    printf '%s\n' "${summary[@]}" >&2
+    say "$([ "$failed" -eq 0 ] && echo "all steps passed" || echo "FAILED") in $((SECONDS - begin)) s"
+    exit "$failed"
+}
+
+native() { timeout --kill-after=10 "$1" cargo test --quiet "${@:2}"; }
+
+try "install what is missing" rig/install-deps.sh test || finish
+try "format" cargo fmt --all --check || true
+try "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings || true
+try "release programs" rig/build.sh || finish
+try "kernels for the VM" bash -c 'rig/kernel.sh 6.12 && rig/kernel.sh 6.1' || finish
+try "unit tests and suites of the crates" native 1200 --workspace --exclude tests || true
+try "harness" native 300 -p tests --lib --test harness || true
+try "scenarios, userspace datapath" rig/suite.sh --limit 900 scenarios || true
+try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin demo || true
+try "VM 6.12: harness and crates" rig/suites-in-vm.sh 6.12 900 \
+    tests:harness netlink:kernel attachment:strategies attachment:reattach attachment:undo attachment:events || true
+try "VM 6.12: scenarios, kernel datapath and bond" rig/suite.sh --vm 6.12 --limit 1500 scenarios || true
+try "VM 6.1: fall-backs" rig/suites-in-vm.sh 6.1 600 netlink:kernel attachment:strategies tests:scenarios:kill || true
+finish
