@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod cni;
 pub mod diagnosis;
+pub mod kill;
 pub mod leftovers;
 pub mod netns;
 pub mod node;

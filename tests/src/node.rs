@@ -98,6 +98,18 @@ impl Node {
         })
     }
 
+    /// Takes what there is now as what there was before: for what stays once it has been made.
+    ///
+    /// # Errors
+    /// When it cannot be examined.
+    pub fn renew_guard(&mut self) -> Result<()> {
+        self.guard = Leftovers::new().netns(&self.netns)?;
+        if let Some(switch) = &self.switch {
+            self.guard = std::mem::take(&mut self.guard).switch(switch)?;
+        }
+        Ok(())
+    }
+
     /// The plugin's configuration, for pods that are added from now on.
     pub fn config(&self) -> &Value {
         &self.config
