@@ -9,6 +9,7 @@ mod answer;
 mod args;
 mod config;
 mod delegate;
+mod deletion;
 mod error;
 mod field;
 mod flannel;
@@ -39,18 +40,24 @@ use version::SpecVersion;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = Program::of_name(&arguments.next().unwrap_or_default());
-    match arguments
-        .next()
-        .as_deref()
-        .and_then(std::ffi::OsStr::to_str)
-    {
-        Some("--version" | "-V") => {
+    let arguments: Vec<String> = arguments
+        .map(|one| one.to_string_lossy().into_owned())
+        .collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--version" | "-V", ..] => {
             println!("{}", program.version());
             return ExitCode::SUCCESS;
         }
-        Some("--help" | "-h") => {
+        ["--help" | "-h", ..] => {
             println!("{}", program.about());
             return ExitCode::SUCCESS;
+        }
+        [deletion::ARGUMENT, name, alias] => {
+            return match block_on(deletion::run(name, alias)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            };
         }
         _ => {}
     }
@@ -79,11 +86,16 @@ fn answer(program: Program, version: &mut SpecVersion) -> Result<Option<Value>, 
         .map_err(|error| Error::Io(format!("read standard input: {error}")))?;
     *version = request::version_for_errors(&stdin);
     let request = Request::parse(verb, &environment, &stdin)?;
+    block_on(program.serve(&request))
+}
+
+/// Runs what is async on this thread alone.
+fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Internal(format!("start the runtime: {error}")))?;
-    runtime.block_on(program.serve(&request))
+    runtime.block_on(work)
 }
 
 fn print(value: &Value, code: ExitCode) -> ExitCode {

@@ -1,13 +1,12 @@
 //! Taking an attachment down, for DEL and for GC: errors are collected and the rest
 //! goes on, and the record is removed last, when nothing is left that it describes.
 
-use std::path::Path;
-
-use attachment::{Attachment, DetachRequest, Host, Key, Store, StoreError};
+use attachment::{Attachment, DetachRequest, Host, Key, Phase, Store, StoreError, Strategy};
+use netlink::Netns;
 
 use crate::config::Cleanup;
 use crate::error::Error;
-use crate::masquerade;
+use crate::{deletion, masquerade};
 
 /// What is taken down, and what is known about it.
 pub struct Teardown<'a> {
@@ -20,26 +19,37 @@ pub struct Teardown<'a> {
     /// The attachment.
     pub key: &'a Key,
     /// The pod's namespace, if the runtime named one that is there.
-    pub netns: Option<&'a Path>,
+    pub sandbox: Option<&'a Netns>,
 }
 
 impl Teardown<'_> {
     /// Takes everything down that is not IPAM's. True if the record, if there was
     /// one, may be removed.
     pub async fn run(&self, errors: &mut Vec<Error>) -> bool {
-        let record = self.record(errors);
+        let record = self
+            .record(errors)
+            .map(|record| self.deleting(record, errors));
+        let is_routed = match &record {
+            Some(record) => record.strategy() == Strategy::Routed,
+            None => !self.cleanup.on_switch,
+        };
+        if is_routed {
+            deletion::ahead(self.host, self.sandbox, self.key).await;
+        }
         let socket = self.cleanup.places.socket_file.as_path();
         let request = DetachRequest {
             key: self.key,
             record: record.as_ref(),
-            netns: self.netns,
+            netns: self.sandbox.map(Netns::path),
             socket: self.cleanup.on_switch.then_some(socket),
         };
         let detached = attachment::detach(self.host, self.store, &request).await;
-        let mut is_clean = detached.errors.is_empty();
-        if detached.only_switch_away() && record.is_some() {
-            // The record stays, in phase `deleting`: the daemon, or GC, removes the
-            // port when the switch is back. The pod need not wait for that.
+        let only_away = detached.only_switch_away();
+        let mut is_clean = detached.errors.is_empty() || (only_away && record.is_none());
+        if only_away {
+            // A record stays, in phase `deleting`: the daemon, or GC, removes the port
+            // when the switch is back. The pod need not wait for that; and without a
+            // record there was no ADD that got as far as the switch.
             for error in detached.errors {
                 tracing::warn!(key = %self.key, %error, "the port is removed later");
             }
@@ -57,6 +67,18 @@ impl Teardown<'_> {
             is_clean = false;
         }
         is_clean
+    }
+
+    /// The record in phase `deleting`, written so before the first thing is removed:
+    /// from here on nobody repairs what is missing.
+    fn deleting(&self, mut record: Attachment, errors: &mut Vec<Error>) -> Attachment {
+        if record.phase != Phase::Deleting {
+            record.phase = Phase::Deleting;
+            if let Err(error) = self.store.write(&record) {
+                errors.push(error.into());
+            }
+        }
+        record
     }
 
     /// The record, if it can be read and is of this attachment.

@@ -171,13 +171,17 @@ fn a_database_that_is_away_is_error_11_and_does_not_hold_a_pod_back() {
     let mut ovs = switch(&node);
     let config = config(&ovs, "veth");
     let call = node.berth("c1", pod.path(), &config);
-    call.add().unwrap();
+    let result = call.add().unwrap();
     ovs.stop_ovsdb();
+    let check = with(config.clone(), json!({"prevResult": result}));
+    let answer = node.berth("c1", pod.path(), &check).call("CHECK").unwrap();
+    assert_fails(&answer, 11, &["OVSDB does not answer"]);
     let other = Netns::new("other").unwrap();
     let second = node.berth("c2", other.path(), &config);
     assert_fails(&second.call("ADD").unwrap(), 11, &["db.sock"]);
     assert!(common::links(&other).is_empty());
     assert_eq!((node.records().len(), node.leased("pods").len()), (1, 1));
+    second.del().unwrap();
     // The record tells whoever comes later what is still to be removed.
     call.del().unwrap();
     assert!(common::links(&pod).is_empty() && node.leased("pods").is_empty());

@@ -3,7 +3,7 @@
 //! It only looks, at this attachment alone: runtimes ask often.
 
 use attachment::record::Attachment;
-use attachment::{Host, Key, Phase, Store};
+use attachment::{Drift, Host, Key, Phase, Store};
 
 use crate::config::{Config, IpamSource};
 use crate::error::Error;
@@ -38,6 +38,13 @@ pub async fn run(request: &Request) -> Result<(), Error> {
         wrong.push(format!("its record is in phase {:?}", record.phase));
     }
     let drifts = attachment::check(&Host::current()?, &record).await?;
+    let is_away = |drift: &Drift| matches!(drift, Drift::SwitchAway(_));
+    if let (true, Some(away)) = (wrong.is_empty(), drifts.iter().find(|drift| is_away(drift)))
+        && drifts.iter().all(is_away)
+    {
+        // Nothing is known to be wrong with the pod.
+        return Err(Error::TryAgain(format!("attachment {key}: {away}")));
+    }
     wrong.extend(drifts.iter().map(ToString::to_string));
     if !record.masquerade.is_empty()
         && !masquerade::is_present(&record.port_name, &record.masquerade)?

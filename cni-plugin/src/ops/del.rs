@@ -33,7 +33,7 @@ pub async fn run(request: &Request) -> Result<(), Error> {
         store: &store,
         cleanup: &cleanup,
         key: &key,
-        netns: sandbox.as_ref().map(netlink::Netns::path),
+        sandbox: sandbox.as_ref(),
     };
     let is_clean = teardown.run(&mut errors).await;
     if let Some(source) = &cleanup.ipam

@@ -97,7 +97,7 @@ async fn remove(host: &Host, store: &Store, cleanup: &Cleanup, key: &Key, errors
         store,
         cleanup,
         key,
-        netns: None,
+        sandbox: None,
     };
     let mut own = Vec::new();
     if teardown.run(&mut own).await && own.is_empty() {

@@ -1,0 +1,103 @@
+//! Deleting a veth without waiting until the kernel is done with it.
+//!
+//! The kernel answers RTM_DELLINK only after an RCU barrier, long after both ends,
+//! their addresses and routes are gone from view. That wait holds whoever asked, so
+//! it is left to a child: this program again, which no one waits for. DEL goes on as
+//! soon as the device is not to be seen any more. If anything goes wrong here, the
+//! device is still there, and is deleted as if nothing had been tried.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use attachment::{Host, Key};
+use netlink::{Netlink, Netns};
+
+use crate::error::Error;
+
+/// The first argument that makes this program such a child; after it the device's
+/// name and alias.
+pub const ARGUMENT: &str = "--delete-link";
+
+/// How long the device may stay in view before DEL deletes it itself.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// How often is looked. A look waits for the deletion in the kernel anyway.
+const POLL: Duration = Duration::from_micros(200);
+
+/// Deletes the veth of a routed port, as far as that works.
+pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) {
+    match try_ahead(host, sandbox, key).await {
+        Ok(is_gone) => tracing::debug!(%key, is_gone, "link deleted ahead"),
+        Err(error) => tracing::debug!(%key, %error, "link not deleted ahead"),
+    }
+}
+
+async fn try_ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<bool, Error> {
+    let name = key.port_name();
+    let Some(link) = host.netlink.link_by_name(&name).await? else {
+        return Ok(false);
+    };
+    if link.kind.as_deref() != Some("veth") || !is_marked(&link, &key.alias()) {
+        return Ok(false);
+    }
+    let mut child = spawn(&name, &key.alias())?;
+    let inside = sandbox.map(Netns::connect).transpose()?;
+    let gone = async {
+        loop {
+            if is_gone(host, inside.as_ref(), &name, key).await? {
+                return Ok(true);
+            }
+            match child.try_wait() {
+                Ok(Some(status)) if !status.success() => return Ok(false),
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, gone).await.unwrap_or(Ok(false))
+}
+
+/// Starts the child with nothing of ours open: a runtime waits for the end of file
+/// on the pipes it gave us.
+fn spawn(name: &str, alias: &str) -> Result<Child, Error> {
+    Command::new("/proc/self/exe")
+        .arg0("berth")
+        .args([ARGUMENT, name, alias])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| Error::Internal(format!("start a child: {error}")))
+}
+
+/// Whether neither end is in view.
+async fn is_gone(
+    host: &Host,
+    inside: Option<&Netlink>,
+    name: &str,
+    key: &Key,
+) -> Result<bool, Error> {
+    if host.netlink.link_by_name(name).await?.is_some() {
+        return Ok(false);
+    }
+    Ok(match inside {
+        Some(inside) => {
+            let link = inside.link_by_name(&key.ifname).await?;
+            !link.is_some_and(|link| is_marked(&link, &key.alias()))
+        }
+        None => true,
+    })
+}
+
+fn is_marked(link: &netlink::Link, alias: &str) -> bool {
+    link.alias.as_deref() == Some(alias)
+}
+
+/// The child: deletes the device called `name` if it carries `alias`.
+pub async fn run(name: &str, alias: &str) -> Result<(), Error> {
+    let netlink = Netns::current()?.connect()?;
+    match netlink.link_by_name(name).await? {
+        Some(link) if is_marked(&link, alias) => Ok(netlink.delete(link.index).await.map(drop)?),
+        _ => Ok(()),
+    }
+}
