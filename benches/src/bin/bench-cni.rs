@@ -34,6 +34,9 @@ struct Arguments {
     /// Pods of the outages, comma-separated.
     #[arg(long, value_delimiter = ',', default_values_t = outage::PODS)]
     pods: Vec<usize>,
+    /// Only these port strategies in the outages, comma-separated: veth, rename, bond, macvlan.
+    #[arg(long, value_delimiter = ',')]
+    strategies: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -94,7 +97,13 @@ fn measure(arguments: &Arguments) -> Result<()> {
         let mut table = outage::table(kills);
         for &datapath in Rig::current().datapaths() {
             for &strategy in Rig::current().strategies(datapath) {
+                if !chosen(&arguments.strategies, strategy) {
+                    continue;
+                }
                 for &pods in &arguments.pods {
+                    eprintln!(
+                        "outage: {pods} pods by {strategy} on the {datapath} datapath, {kills} kills"
+                    );
                     outage::measure(&programs, datapath, strategy, pods, kills, &mut table)?;
                 }
             }
@@ -111,6 +120,11 @@ fn measure(arguments: &Arguments) -> Result<()> {
         )?)?;
     }
     Ok(())
+}
+
+/// Whether a strategy is among those asked for; all are when none was.
+fn chosen(asked: &[String], strategy: Strategy) -> bool {
+    asked.is_empty() || asked.iter().any(|name| name == strategy.name())
 }
 
 /// The field without a switch, the baseline last.
