@@ -68,6 +68,11 @@ pub async fn detach(host: &Host, store: &Store, request: &DetachRequest<'_>) -> 
             None
         }
     };
+    if let Some(inside) = &inside
+        && let Err(error) = name_back(inside, request.key).await
+    {
+        errors.push(error);
+    }
     let mut sockets: Vec<PathBuf> = Vec::new();
     let recorded = request.record.and_then(|r| r.port.switch());
     sockets.extend(recorded.map(|port| port.socket.clone()));
@@ -85,6 +90,21 @@ pub async fn detach(host: &Host, store: &Store, request: &DetachRequest<'_>) -> 
         errors.push(error);
     }
     Detached { errors }
+}
+
+/// Gives a renamed port of the kernel datapath its own name again: by the pod's name
+/// vswitchd does not find it when the row goes, and nobody else can delete it.
+async fn name_back(inside: &Inside, key: &Key) -> Result<()> {
+    let netlink = &inside.netlink;
+    let Some(link) = netlink.link_by_name(&key.ifname).await? else {
+        return Ok(());
+    };
+    if link.kind.as_deref() == Some("openvswitch") && is_marked(&link, key) {
+        // Kernels before 6.2 rename only what is down.
+        netlink.set_down(link.index).await?;
+        netlink.rename(link.index, &key.port_name()).await?;
+    }
+    Ok(())
 }
 
 async fn remove_row(socket: &Path, key: &Key) -> Result<()> {

@@ -42,16 +42,23 @@ pub(super) fn decide(draft: Draft, observed: &Observed) -> Vec<Action> {
         .memory
         .last_move
         .map_or(Duration::ZERO, |last| last + SWAP_PAUSE);
-    for (position, key) in served.into_iter().enumerate() {
+    let now = observed.now;
+    // One after the other, each at a time of its own: a daemon that looks at single
+    // attachments then looks at each of them once.
+    let mut at = now.max(ready);
+    if urgent {
+        at = at.max(now + SWAP_PAUSE);
+    }
+    for key in served {
         if observed.memory.unannounced.contains(&key) {
             actions.push(Action::Announce { key: key.clone() });
         }
-        if position == 0 && !urgent && observed.now >= ready {
+        if at <= now {
             actions.push(Action::MoveIn { key });
         } else {
-            let at = ready.max(observed.now + SWAP_PAUSE);
             actions.push(Action::LookAgain { key, at });
         }
+        at += SWAP_PAUSE;
     }
     if !aside.is_empty() {
         actions.push(Action::SweepAside { keys: aside });

@@ -33,6 +33,17 @@ fn reports(world: &World, drift: Drift) -> Vec<Action> {
         .collect()
 }
 
+/// Looks at all attachments, one after the other.
+fn swaps(world: &World, first: Duration) -> Vec<Action> {
+    (0..)
+        .zip(keys(world))
+        .map(|(position, key)| Action::LookAgain {
+            key,
+            at: first + SWAP_PAUSE * position,
+        })
+        .collect()
+}
+
 fn ensure_bridge(world: &World) -> Action {
     Action::EnsureBridge {
         socket: SOCKET.into(),
@@ -453,10 +464,8 @@ fn stand_ins() -> Vec<Row> {
                 w.all_served();
             },
             |w| {
-                let mut keys = keys(w).into_iter();
-                let mut expected = vec![move_in(keys.next().unwrap())];
-                let at = w.observed.now + SWAP_PAUSE;
-                expected.extend(keys.map(|key| Action::LookAgain { key, at }));
+                let mut expected = swaps(w, w.observed.now);
+                expected[0] = move_in(w.key());
                 expected
             },
         ),
@@ -468,13 +477,7 @@ fn stand_ins() -> Vec<Row> {
                 w.all_served();
                 w.observed.memory.last_move = Some(w.observed.now);
             },
-            |w| {
-                let at = w.observed.now + SWAP_PAUSE;
-                keys(w)
-                    .into_iter()
-                    .map(|key| Action::LookAgain { key, at })
-                    .collect()
-            },
+            |w| swaps(w, w.observed.now + SWAP_PAUSE),
         ),
         row(
             "stand-ins serve, and the neighbours were not told",
