@@ -101,7 +101,8 @@ impl Netlink {
         self.link(message, device(index)).await
     }
 
-    /// All devices of the namespace, as they were at one moment.
+    /// All devices of the namespace, as they were at one moment. Left out is a device whose description cannot be
+    /// decoded, such as one with an alias that is not UTF-8.
     ///
     /// # Errors
     /// What the kernel says, or [`Error::Interrupted`](crate::Error::Interrupted) under unceasing changes.

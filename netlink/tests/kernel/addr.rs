@@ -32,6 +32,9 @@ async fn pod() -> Result<(Node, Node, u32)> {
     let root = Node::new("root")?;
     let pod = Node::new("pod")?;
     let (_, eth0) = root.join("host", &pod, "eth0").await?;
+    // A check for duplicates that is begun stays begun, however slow the machine is.
+    pod.netns
+        .sysctl_set("net/ipv6/conf/eth0/dad_transmits", "100000")?;
     Ok((root, pod, eth0.index))
 }
 

@@ -97,7 +97,7 @@ async fn many_threads_do_not_see_each_others_namespace() -> Result<()> {
         for (number, node) in nodes.iter().enumerate() {
             scope.spawn(move || {
                 let value = (10 + number).to_string();
-                for _ in 0..200 {
+                for _ in 0..50 {
                     node.netns.sysctl_set(key, &value).expect("set");
                     assert_eq!(node.netns.sysctl_get(key).expect("get"), value);
                 }
