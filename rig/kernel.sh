@@ -25,7 +25,7 @@ image_package() {
 
 download() {
     local package="$1" into="$2"
-    (cd "$into" && apt download "$package" >/dev/null)
+    (cd "$into" && apt -o APT::Sandbox::User=root download "$package" >/dev/null)
 }
 
 fetch() {

@@ -1,7 +1,9 @@
 //! The life of the two daemons: what an upgrade, a crash, or an operator does to them.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
@@ -12,6 +14,9 @@ use crate::wait;
 
 /// Seconds after boot from which on OVS 3.1.0 starts its upcall handlers; begun earlier it runs none at all.
 const SETTLED_UPTIME: f64 = 11.0;
+
+/// An empty database, as ovsdb-tool makes it: made once in a process and copied from then on.
+static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
 
 impl Ovs {
     /// Kills vswitchd with SIGKILL, as a crash or the OOM killer does; its ports and flows stay as they are.
@@ -52,9 +57,7 @@ impl Ovs {
         let pid = format!("external_ids:vswitchd-pid={}", self.vswitchd_pid()?);
         self.vsctl(&["set", "open_vswitch", ".", &pid])
             .with_context(|| self.logs())?;
-        self.await_ready("ovs-vswitchd to answer", || {
-            self.appctl(&["version"]).is_ok()
-        })
+        Ok(())
     }
 
     /// Starts vswitchd and returns at once: for those who want to watch it come up.
@@ -97,9 +100,12 @@ impl Ovs {
         let database = self.rundir().join("conf.db").display().to_string();
         let remote = format!("--remote=punix:{}", self.socket.display());
         self.ovsdb = Some(self.daemon("ovsdb-server", &[&database, &remote])?);
-        self.await_ready("ovsdb-server to answer", || {
-            self.vsctl(&["--no-wait", "init"]).is_ok()
-        })
+        self.await_ready("ovsdb-server to listen", || {
+            UnixStream::connect(&self.socket).is_ok()
+        })?;
+        self.vsctl(&["--no-wait", "init"])
+            .with_context(|| self.logs())?;
+        Ok(())
     }
 
     /// Replaces the database by an empty one under a running vswitchd, as a lost `conf.db` does.
@@ -133,8 +139,15 @@ impl Ovs {
         for stale in ["conf.db", ".conf.db.~lock~"] {
             fs::remove_file(self.rundir().join(stale)).ok();
         }
+        if let Some(empty) = EMPTY.get() {
+            return fs::write(&database, empty)
+                .with_context(|| format!("cannot write {}", database.display()));
+        }
         let arguments = [Path::new("create"), &database, Path::new(SCHEMA)];
         finish(self.tool("ovsdb-tool", arguments)).context("is openvswitch-switch installed?")?;
+        let empty =
+            fs::read(&database).with_context(|| format!("cannot read {}", database.display()))?;
+        EMPTY.get_or_init(|| empty);
         Ok(())
     }
 
