@@ -32,6 +32,7 @@ try "release programs" rig/build.sh || finish
 try "kernels for the VM" bash -c 'rig/kernel.sh 6.12 && rig/kernel.sh 6.1' || finish
 try "unit tests and suites of the crates" native 1200 --workspace --exclude tests || true
 try "harness" native 300 -p tests --lib --test harness || true
+try "host-local's rows against the programs" native 300 -p tests --test ipam_rows || true
 try "scenarios, userspace datapath" rig/suite.sh --limit 900 scenarios || true
 try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin demo || true
 try "VM 6.12: harness and crates" rig/suites-in-vm.sh 6.12 900 \
