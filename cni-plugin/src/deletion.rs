@@ -25,36 +25,29 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// How often is looked. A look waits for the deletion in the kernel anyway.
 const POLL: Duration = Duration::from_micros(200);
 
-/// Deletes the veth of a routed port, as far as that works.
-pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) {
-    match try_ahead(host, sandbox, key).await {
-        Ok(is_gone) => tracing::debug!(%key, is_gone, "link deleted ahead"),
-        Err(error) => tracing::debug!(%key, %error, "link not deleted ahead"),
-    }
-}
-
-async fn try_ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<bool, Error> {
+/// Deletes the veth of an attachment, as far as that works.
+pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<(), Error> {
     let name = key.port_name();
     let Some(link) = host.netlink.link_by_name(&name).await? else {
-        return Ok(false);
+        return Ok(());
     };
     if link.kind.as_deref() != Some("veth") || !is_marked(&link, &key.alias()) {
-        return Ok(false);
+        return Ok(());
     }
     let mut child = spawn(&name, &key.alias())?;
     let inside = sandbox.map(Netns::connect).transpose()?;
     let gone = async {
         loop {
             if is_gone(host, inside.as_ref(), &name, key).await? {
-                return Ok(true);
+                return Ok(());
             }
             match child.try_wait() {
-                Ok(Some(status)) if !status.success() => return Ok(false),
+                Ok(Some(status)) if !status.success() => return Ok(()),
                 _ => tokio::time::sleep(POLL).await,
             }
         }
     };
-    tokio::time::timeout(LIMIT, gone).await.unwrap_or(Ok(false))
+    tokio::time::timeout(LIMIT, gone).await.unwrap_or(Ok(()))
 }
 
 /// Starts the child with nothing of ours open: a runtime waits for the end of file

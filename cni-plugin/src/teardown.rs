@@ -1,7 +1,8 @@
 //! Taking an attachment down, for DEL and for GC: errors are collected and the rest
 //! goes on, and the record is removed last, when nothing is left that it describes.
 
-use attachment::{Attachment, DetachRequest, Host, Key, Phase, Store, StoreError, Strategy};
+use attachment::record::Port;
+use attachment::{Attachment, DetachRequest, Host, Key, Phase, Store, StoreError, names};
 use netlink::Netns;
 
 use crate::config::Cleanup;
@@ -29,12 +30,8 @@ impl Teardown<'_> {
         let record = self
             .record(errors)
             .map(|record| self.deleting(record, errors));
-        let is_routed = match &record {
-            Some(record) => record.strategy() == Strategy::Routed,
-            None => !self.cleanup.on_switch,
-        };
-        if is_routed {
-            deletion::ahead(self.host, self.sandbox, self.key).await;
+        if let Err(error) = self.ahead(record.as_ref()).await {
+            tracing::debug!(key = %self.key, %error, "not taken down ahead");
         }
         let socket = self.cleanup.places.socket_file.as_path();
         let request = DetachRequest {
@@ -67,6 +64,28 @@ impl Teardown<'_> {
             is_clean = false;
         }
         is_clean
+    }
+
+    /// Removes a veth without waiting for all that its end entails; the port's row
+    /// first, lest the switch takes the disappearance for a failure. What is not done
+    /// here, `detach` does, and tells why it could not.
+    async fn ahead(&self, record: Option<&Attachment>) -> Result<(), Error> {
+        match record.map(|record| &record.port) {
+            Some(Port::Routed(_)) => {}
+            Some(Port::Veth(port)) => {
+                let id = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+                let owner = ovs::ExternalIds::from([
+                    id(names::OWNER_KEY, names::OWNER),
+                    id(names::CONTAINER_KEY, &self.key.container_id),
+                    id(names::IFNAME_KEY, &self.key.ifname),
+                ]);
+                let switch = ovs::Switch::connect(&port.socket).await?;
+                switch.del_port(&self.key.port_name(), &owner).await?;
+            }
+            None if !self.cleanup.on_switch => {}
+            _ => return Ok(()),
+        }
+        deletion::ahead(self.host, self.sandbox, self.key).await
     }
 
     /// The record in phase `deleting`, written so before the first thing is removed:

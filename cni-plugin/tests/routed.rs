@@ -314,3 +314,54 @@ fn del_works_with_less_and_less() {
     node.berth("c1", pod.path(), &gc).gc().unwrap();
     assert!(node.leased("pods").is_empty());
 }
+
+/// The children that may be started with more than one system call.
+const NO_CHILDREN: [&str; 6] = [
+    "strace",
+    "-qq",
+    "-o",
+    "/dev/null",
+    "-e",
+    "inject=clone,clone3,fork,vfork:error=EAGAIN",
+];
+
+#[test]
+fn del_does_without_the_child_that_deletes_for_it() {
+    let (node, pod) = (Node::new("childless"), Netns::new("pod").unwrap());
+    let guard = Leftovers::new().netns(&node.netns).unwrap();
+    let call = node.berth("c1", pod.path(), &routed());
+    call.add().unwrap();
+    let answer = call.wrapped(&NO_CHILDREN).del().unwrap();
+    assert!(
+        answer.stderr.contains("not taken down ahead"),
+        "{}",
+        answer.stderr
+    );
+    assert!(common::links(&pod).is_empty());
+    guard.check().unwrap();
+    node.assert_bare();
+}
+
+#[test]
+fn both_ends_are_gone_when_del_answers() {
+    let (node, pod) = (Node::new("gone"), Netns::new("pod").unwrap());
+    let call = node.berth("c1", pod.path(), &routed());
+    for _ in 0..10 {
+        call.add().unwrap();
+        call.del().unwrap();
+        assert!(node.links().is_empty() && common::links(&pod).is_empty());
+        assert_eq!(node.netns.sh("ip route show dev lo; ip route").unwrap(), "");
+    }
+}
+
+#[test]
+fn the_child_leaves_a_device_of_another_mark_alone() {
+    let node = Node::new("mark");
+    node.netns
+        .sh("ip link add brt0 type veth peer name peer0; ip link set brt0 alias berth:other/eth0")
+        .unwrap();
+    let mut child = node.netns.command(node.bin().join("berth"));
+    child.args(["--delete-link", "brt0", "berth:c1/eth0"]);
+    assert!(child.status().unwrap().success());
+    assert_eq!(node.links().len(), 2);
+}
