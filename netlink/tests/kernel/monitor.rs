@@ -71,6 +71,13 @@ async fn creation_change_rename_move_and_deletion_are_told() -> Result<()> {
         (pair.link.index, Some("veth"), pair.link.mac)
     );
     let index = link.index;
+    root.netlink.rename(index, "c").await?;
+    wait(
+        &mut monitor,
+        "the name",
+        changed(index, |link| link.name == "c"),
+    )
+    .await?;
     root.netlink.set_mtu(index, 1400).await?;
     wait(
         &mut monitor,
@@ -82,14 +89,6 @@ async fn creation_change_rename_move_and_deletion_are_told() -> Result<()> {
     wait(&mut monitor, "up", changed(index, |link| link.up)).await?;
     root.netlink.set_up(pair.peer_index).await?;
     wait(&mut monitor, "carrier", changed(index, |link| link.running)).await?;
-    root.netlink.rename(index, "c").await?;
-    wait(
-        &mut monitor,
-        "the name",
-        changed(index, |link| link.name == "c"),
-    )
-    .await?;
-
     root.netlink
         .move_to(index, &pod.netns, Some("eth0"))
         .await?;
