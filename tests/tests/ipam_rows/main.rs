@@ -84,13 +84,22 @@ fn trials() -> Result<Vec<Trial>> {
         |plugin| together::killed(plugin, "DEL"),
     );
     if let [ours, _, peer] = &plugins[..] {
-        let (ours, peer) = (ours.clone(), peer.clone());
-        trials.push(Trial::test("change_over_in_place_and_back", move || {
-            together::change_over(&ours, &peer).map_err(|error| format!("{error:#}").into())
-        }));
+        for (name, trial) in TOGETHER {
+            let (ours, peer) = (ours.clone(), peer.clone());
+            trials.push(Trial::test(*name, move || {
+                trial(&ours, &peer).map_err(|error| format!("{error:#}").into())
+            }));
+        }
     }
     Ok(trials)
 }
+
+type Together = fn(&Plugin, &Plugin) -> Result<()>;
+
+const TOGETHER: &[(&str, Together)] = &[
+    ("change_over_in_place_and_back", together::change_over),
+    ("both_at_once", together::both_at_once),
+];
 
 type Row = fn(&Plugin) -> Result<()>;
 

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::json;
 
 use crate::macros::same;
@@ -106,7 +108,40 @@ pub fn change_over(ours: &Plugin, peer: &Plugin) -> Result<()> {
     Ok(())
 }
 
-pub fn host(address: &str) -> String {
+/// Eight of each at once, and then each takes back what the other gave.
+pub fn both_at_once(ours: &Plugin, peer: &Plugin) -> Result<()> {
+    let store = Store::new()?;
+    let config = store.config("1.0.0", json!({"subnet": "10.0.0.0/24"}));
+    let plugins = [ours, peer];
+    let rounds = |worker: usize, act: &dyn Fn(&str) -> Result<()>| {
+        (0..10).try_for_each(|round| act(&format!("w{worker}r{round}")))
+    };
+    let all = |act: &(dyn Fn(usize, &str) -> Result<()> + Sync)| {
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..16)
+                .map(|worker| scope.spawn(move || rounds(worker, &|id| act(worker, id))))
+                .collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
+        })
+    };
+    let got = Mutex::new(Vec::new());
+    all(&|worker, id| {
+        let added = plugins[worker % 2].add(id, &config, "")?;
+        got.lock().map_err(|_| anyhow!("poisoned"))?.extend(added);
+        Ok(())
+    })?;
+    let got = got.into_inner().map_err(|_| anyhow!("poisoned"))?;
+    same!(got.len(), 160);
+    same!(got.iter().collect::<BTreeSet<_>>().len(), 160);
+    same!(store.leases()?.len(), 160);
+    all(&|worker, id| plugins[(worker + 1) % 2].del(id, "eth0", &config))?;
+    same!(store.leases()?, BTreeMap::new());
+    Ok(())
+}
+
+fn host(address: &str) -> String {
     Path::new(address)
         .parent()
         .map(|host| host.display().to_string())
