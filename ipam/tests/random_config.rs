@@ -6,8 +6,6 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
-
 use ipam::{Config, ConfigError};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -264,21 +264,6 @@ fn h5_del_of_an_unknown_id_succeeds() {
 }
 
 #[test]
-fn white_space_around_an_id_does_not_count() {
-    let rig = Rig::new();
-    let config = rig.config(json!({"subnet": "10.1.2.0/24"}));
-    assert_eq!(
-        add(&config, "   dummy\n ", "eth0").unwrap(),
-        ["10.1.2.2/24"]
-    );
-    assert_eq!(rig.files("mynet")["10.1.2.2"], "dummy\r\neth0");
-    rig.put("mynet", "10.1.2.9", " dummy\r\neth0\n");
-    let mut released = release(&config.store(), "   dummy\n ", "eth0").unwrap();
-    released.sort();
-    assert_eq!(released, [ip("10.1.2.2"), ip("10.1.2.9")]);
-}
-
-#[test]
 fn h7_first_use_prints_no_error() {
     for version in VERSIONS {
         let rig = Rig::new();
