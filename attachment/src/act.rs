@@ -16,7 +16,7 @@ use crate::names;
 use crate::ports::{Ports, set_no_flood};
 use crate::record::{Attachment, Datapath, Key, Phase};
 use crate::store::Store;
-use crate::strategy::{Strategy, bond, macvlan, rename, routed, veth};
+use crate::strategy::{Strategy, bond, macvlan, rename, rename_kernel, routed, veth};
 
 /// What came of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,8 @@ impl<'a> Actor<'a> {
             Action::CompletePort { .. } => ports_of(&record).await?.complete(&record).await?,
             Action::RecreatePort { .. } => {
                 let ports = ports_of(&record).await?;
-                rename::recreate(self.host, &ports, &record).await?;
+                ports.remove(key).await?;
+                ports.add(&record).await?;
             }
             Action::SetNoFlood { .. } => set_no_flood(&record).await?,
             Action::StandIn { .. } => {
@@ -144,6 +145,9 @@ impl<'a> Actor<'a> {
     async fn move_in(&self, record: &Attachment) -> Result<()> {
         let inside = Inside::open(record)?;
         match record.strategy() {
+            Strategy::Rename if rename_kernel::applies(record) => {
+                rename_kernel::move_in(self.host, self.store, &inside, record).await
+            }
             Strategy::Rename => rename::move_in(self.host, &inside, record).await,
             Strategy::Bond => bond::move_in(self.host, &inside, record).await,
             _ => Err(not_applicable(

@@ -58,6 +58,7 @@ pub async fn attach(host: &Host, store: &Store, record: &mut Attachment) -> Resu
         .make(&mut Site {
             host,
             inside: &inside,
+            store,
             ports: ports.as_ref(),
             record,
             undo: &mut undo,

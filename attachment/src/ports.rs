@@ -150,6 +150,12 @@ impl Ports {
         Ok(removed)
     }
 
+    /// Waits until vswitchd has carried out all that is asked of it, and has seen what
+    /// happened to its devices before.
+    pub async fn settled(&self) -> Result<()> {
+        Ok(self.switch.settled(LIMIT).await?)
+    }
+
     /// Removes the row alone.
     pub async fn remove_row(&self, key: &Key) -> Result<bool> {
         Ok(self.switch.del_port(&key.port_name(), &owner(key)).await?)

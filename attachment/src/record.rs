@@ -319,6 +319,9 @@ pub struct Attachment {
     /// `runtimeConfig.portMappings` as given, kept for whoever serves them.
     #[serde(default)]
     pub port_mappings: Vec<serde_json::Value>,
+    /// `runtimeConfig.bandwidth` as given, kept for whoever enforces it.
+    #[serde(default)]
+    pub bandwidth: Option<serde_json::Value>,
     /// When ADD began, seconds since the epoch.
     #[serde(default)]
     pub created: u64,
@@ -355,6 +358,7 @@ impl Attachment {
             sysctls: BTreeMap::new(),
             masquerade: Vec::new(),
             port_mappings: Vec::new(),
+            bandwidth: None,
             created,
         }
     }

@@ -16,11 +16,13 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::ports::Ports;
 use crate::record::Attachment;
+use crate::store::Store;
 use crate::undo::{Step, Undo};
 
 pub(crate) mod bond;
 pub(crate) mod macvlan;
 pub(crate) mod rename;
+pub(crate) mod rename_kernel;
 pub(crate) mod routed;
 pub(crate) mod veth;
 
@@ -71,6 +73,7 @@ impl Strategy {
         match self {
             Self::Routed => routed::make(site).await,
             Self::Veth => veth::make(site).await,
+            Self::Rename if rename_kernel::applies(site.record) => rename_kernel::make(site).await,
             Self::Rename => rename::make(site).await,
             Self::Bond => bond::make(site).await,
             Self::Macvlan => macvlan::make(site).await,
@@ -104,6 +107,7 @@ impl FromStr for Strategy {
 pub(crate) struct Site<'a> {
     pub host: &'a Host,
     pub inside: &'a Inside,
+    pub store: &'a Store,
     /// The switch, for every strategy but the routed one.
     pub ports: Option<&'a Ports>,
     pub record: &'a mut Attachment,

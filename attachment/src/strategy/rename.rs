@@ -3,17 +3,16 @@
 //! Nothing lies between the pod and the switch, so nothing is lost in throughput.
 //! The price is that the switch knows the port by a name it no longer has. On the
 //! userspace datapath that shows at vswitchd's restart only: the pod keeps a dead
-//! tap, a fresh one appears in the root namespace, and `move_in` swaps them. On the
-//! kernel datapath the port is lost at vswitchd's next reconfigure.
+//! tap, a fresh one appears in the root namespace, and `move_in` swaps them. The kernel
+//! datapath has a file of its own, `rename_kernel`.
 
 use netlink::{Link, MacvlanMode, MacvlanSpec};
 
 use super::Site;
-use crate::device::{self, appeared, is_internal_port, is_marked, put_aside};
+use crate::device::{self, is_internal_port, is_marked, put_aside};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
-use crate::ports::Ports;
 use crate::record::Attachment;
 use crate::undo::Step;
 
@@ -136,12 +135,4 @@ pub(crate) async fn over(
     let link = device::required(&inside.netlink, &record.ifname, "in the pod").await?;
     inside.netlink.set_alias(link.index, &alias).await?;
     Ok(link)
-}
-
-/// Takes the port's row away and adds it again, so that vswitchd makes its device
-/// anew, and moves that in.
-pub(crate) async fn recreate(host: &Host, ports: &Ports, record: &Attachment) -> Result<()> {
-    ports.remove(&record.key()).await?;
-    ports.add(record).await?;
-    appeared(&host.netlink, &record.port_name).await.map(drop)
 }
