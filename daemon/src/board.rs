@@ -50,6 +50,8 @@ pub struct Facts {
     pub ports: BTreeMap<Key, PortReport>,
     /// Records that cannot be read.
     pub corrupt_records: Vec<CorruptRecord>,
+    /// The directory of records, if somebody removed it while the daemon ran.
+    pub records_lost: Option<String>,
     /// What is tried again after an error, by subject.
     pub failures: BTreeMap<String, Failure>,
 }
@@ -101,6 +103,7 @@ impl Board {
                 pass_since: None,
                 ports: BTreeMap::new(),
                 corrupt_records: Vec::new(),
+                records_lost: None,
                 failures: BTreeMap::new(),
             }),
             pass_ended: Notify::new(),

@@ -49,6 +49,11 @@ pub fn node_problems(facts: &Facts, now: Instant) -> Vec<String> {
 /// Everything that is wrong, for `berthctl status`.
 pub fn problems(facts: &Facts, now: Instant) -> Vec<String> {
     let mut problems = node_problems(facts, now);
+    if let Some(directory) = &facts.records_lost {
+        problems.push(format!(
+            "{directory} was removed while berthd ran: pods attached before are not looked after, and no port is deleted for the lack of a record until berthd is started again"
+        ));
+    }
     for record in &facts.corrupt_records {
         problems.push(format!("record {}: {}", record.path, record.problem));
     }

@@ -306,3 +306,33 @@ fn a_record_that_comes_and_goes_is_followed() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn no_port_goes_because_somebody_removed_the_records() -> Result<()> {
+    let mut node = Node::switched()?;
+    let pod = node.attach(2, Strategy::Rename)?;
+    node.start_with(&["--healthz", "none", "--metrics", "none", "--resync", "1"])?;
+    node.await_healthy()?;
+    std::fs::remove_dir_all(node.state().join("attachments"))?;
+    wait::until_ok(LIMIT, "the loss to be told", || {
+        let status = node.status()?;
+        let problem = status["problems"][0]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        ensure!(
+            problem.contains("was removed while berthd ran"),
+            "{status:#}"
+        );
+        Ok(())
+    })?;
+    let before = node.status()?["passes"]["full"].as_u64();
+    wait::until_ok(LIMIT, "five full passes", || {
+        let full = node.status()?["passes"]["full"].as_u64();
+        ensure!(full >= before.map(|before| before + 5), "{full:?}");
+        Ok(())
+    })?;
+    let ports = node.ovs().vsctl(&["list-ports", BRIDGE])?;
+    ensure!(ports.contains(&pod.record.port_name), "{ports}");
+    Ok(())
+}

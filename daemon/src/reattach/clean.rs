@@ -7,6 +7,7 @@ use std::path::Path;
 use attachment::record::{Attachment, Key, Phase};
 use attachment::{Store, StoreError};
 
+use crate::confs::Leased;
 use crate::leases;
 
 /// Why something stale stays.
@@ -24,10 +25,10 @@ pub enum CleanError {
 }
 
 /// Removes a record and releases its leases, which it returns. The caller knows that the pod is gone and that nothing
-/// of the attachment is left; leases go first, so that a crash in between is repeated and not forgotten.
+/// of the attachment is left, and where the network's leases are (`data_dir`); leases go first, so that a crash in between is repeated and not forgotten.
 pub fn clean_record(
     store: &Store,
-    ipam_dir: &Path,
+    data_dir: &Path,
     record: &Attachment,
 ) -> Result<Vec<IpAddr>, CleanError> {
     let key = record.key();
@@ -41,7 +42,7 @@ pub fn clean_record(
     if !store.read(&key)?.as_ref().is_some_and(same) {
         return Ok(Vec::new());
     }
-    let leases = ipam::Store::at(ipam_dir, &record.network);
+    let leases = ipam::Store::at(data_dir, &record.network);
     let released = ipam::release(&leases, &key.container_id, &key.ifname)?;
     store.remove(&key)?;
     lock.retire();
@@ -52,15 +53,14 @@ pub fn clean_record(
 /// 1970): no pod outlives a boot. Younger ones are left to DEL and GC, because a pod may live without a record here
 /// (another state directory, another plugin on the same network).
 pub fn old_leases(
-    ipam_dir: &Path,
-    networks: &[String],
+    networks: &[Leased],
     records: &[Attachment],
     boot: u64,
 ) -> (Vec<(String, IpAddr)>, Vec<ipam::Error>) {
     let (mut released, mut errors) = (Vec::new(), Vec::new());
     for network in networks {
-        let store = ipam::Store::at(ipam_dir, network);
-        let found = leases::of_network(ipam_dir, network).unwrap_or_else(|error| {
+        let store = ipam::Store::at(&network.data_dir, &network.name);
+        let found = leases::of_network(&network.data_dir, &network.name).unwrap_or_else(|error| {
             errors.push(error);
             Vec::new()
         });
@@ -77,7 +77,7 @@ pub fn old_leases(
             let ifname = if ifname.is_empty() { "eth0" } else { &ifname };
             match ipam::release(&store, &container_id, ifname) {
                 Ok(addresses) => {
-                    released.extend(addresses.into_iter().map(|a| (network.clone(), a)));
+                    released.extend(addresses.into_iter().map(|a| (network.name.clone(), a)));
                 }
                 Err(error) => errors.push(error),
             }

@@ -33,6 +33,13 @@ fn lease(ipam_dir: &Path, address: &str, contents: &str, taken_at: u64) {
     file.set_modified(time).expect("set time");
 }
 
+fn leased(data_dir: &Path, name: &str) -> [Leased; 1] {
+    [Leased {
+        name: name.to_owned(),
+        data_dir: data_dir.to_owned(),
+    }]
+}
+
 #[test]
 fn leases_from_before_the_boot_go_and_younger_ones_stay() {
     let dir = tempfile::tempdir().expect("temporary directory");
@@ -41,7 +48,7 @@ fn leases_from_before_the_boot_go_and_younger_ones_stay() {
     lease(dir.path(), "10.1.0.4", "recorded\r\neth0", BOOT - 10);
     lease(dir.path(), "10.1.0.5", "young\r\neth0", BOOT + 10);
     let records = [record("recorded", 1)];
-    let (released, errors) = old_leases(dir.path(), &["net".to_owned()], &records, BOOT);
+    let (released, errors) = old_leases(&leased(dir.path(), "net"), &records, BOOT);
     assert!(errors.is_empty(), "{errors:?}");
     let released: Vec<_> = released.iter().map(|(_, a)| a.to_string()).collect();
     assert_eq!(released, ["10.1.0.2", "10.1.0.3"]);
@@ -53,7 +60,7 @@ fn leases_from_before_the_boot_go_and_younger_ones_stay() {
 fn networks_of_others_are_not_looked_at() {
     let dir = tempfile::tempdir().expect("temporary directory");
     lease(dir.path(), "10.1.0.2", "dead\r\neth0", BOOT - 10);
-    let (released, _) = old_leases(dir.path(), &["other".to_owned()], &[], BOOT);
+    let (released, _) = old_leases(&leased(dir.path(), "other"), &[], BOOT);
     assert!(released.is_empty());
     assert!(dir.path().join("net/10.1.0.2").exists());
 }

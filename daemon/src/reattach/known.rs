@@ -95,6 +95,11 @@ impl Known {
         self.good.values().find(|record| record.key() == *key)
     }
 
+    /// Whether every record could be read.
+    pub fn is_whole(&self) -> bool {
+        self.broken.is_empty()
+    }
+
     /// The records that cannot be read.
     pub fn broken(&self) -> Vec<CorruptRecord> {
         self.broken.values().cloned().collect()

@@ -4,6 +4,7 @@
 //! they name, or a little later over all records, so that a burst about a hundred ports is not held up by a look at
 //! everything. There is one pass at a time; what comes in during a pass makes the next one.
 
+mod act;
 mod backoff;
 mod clean;
 mod known;
@@ -16,6 +17,8 @@ mod signal;
 mod sources;
 mod start;
 mod switches;
+mod tell;
+mod tidy;
 mod verdict;
 
 pub use clean::{CleanError, clean_record, old_leases};

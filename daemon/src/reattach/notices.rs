@@ -20,6 +20,15 @@ impl Reattach {
     pub(super) fn take_notice(&mut self, notice: Notice) {
         let file = match notice {
             Notice::File(file) => file,
+            Notice::Lost => {
+                let directory = self.store.directory().display().to_string();
+                tracing::error!(directory, "the directory of records was removed");
+                self.records_lost = true;
+                let mut facts = self.board.facts();
+                facts.counts.error("records");
+                facts.records_lost = Some(directory);
+                return;
+            }
             Notice::Everything => {
                 self.mailbox.put(Signal::all(Cause::Record));
                 return;

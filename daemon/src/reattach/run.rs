@@ -46,6 +46,12 @@ pub struct Reattach {
     pub(super) stale_at_start: Option<BTreeSet<Key>>,
     pub(super) next_full: Instant,
     pub(super) passes: u64,
+    pub(super) failed_in_a_row: u32,
+    /// Whether the last reading of all records succeeded.
+    pub(super) records_read: bool,
+    /// Whether the directory of records was removed while the daemon ran. What is missing since then proves nothing:
+    /// nothing is deleted for the lack of a record until the next start.
+    pub(super) records_lost: bool,
     /// The sources end with the loop.
     pub(super) _sources: JoinSet<()>,
 }

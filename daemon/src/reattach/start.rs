@@ -103,6 +103,9 @@ impl Reattach {
             stale_at_start: None,
             next_full: Instant::now() + settings.resync,
             passes: 0,
+            failed_in_a_row: 0,
+            records_read: false,
+            records_lost: false,
             _sources: tasks,
         })
     }

@@ -1,6 +1,7 @@
 //! Records of dead pods with their leases, and ports of ours that no record owns.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attachment::record::Attachment;
@@ -10,6 +11,7 @@ use ovs::Session;
 
 use super::Removal;
 use crate::config::Settings;
+use crate::confs;
 use crate::reattach::clean_record;
 
 /// Between the two looks that must both find something dead.
@@ -57,8 +59,11 @@ async fn try_remove(settings: &Settings, removal: &mut Removal) -> Result<(), St
     let (dead, alive): (Vec<_>, Vec<_>) = records
         .into_iter()
         .partition(|record| is_gone(record, &first) && is_gone(record, &second));
+    let confs = confs::read(&settings.cni_conf_dir).map_err(|error| error.to_string())?;
+    let networks = confs::networks(&confs, &dead, &settings.ipam_dir);
     for record in dead.iter().filter(|r| !failed.contains(&r.key())) {
-        remove_record(settings, &store, record, removal);
+        let data_dir = confs::data_dir(&networks, record, &settings.ipam_dir);
+        remove_record(&store, data_dir, record, removal);
     }
     leave(&alive, removal);
     Ok(())
@@ -105,10 +110,9 @@ fn is_gone(record: &Attachment, observed: &Observed) -> bool {
     matches!(pod, Some(PodView::Gone | PodView::Replaced))
 }
 
-fn remove_record(settings: &Settings, store: &Store, record: &Attachment, removal: &mut Removal) {
+fn remove_record(store: &Store, data_dir: &Path, record: &Attachment, removal: &mut Removal) {
     let path = store.path(&record.key());
-    // Read again: the release has changed its phase.
-    match clean_record(store, &settings.ipam_dir, record) {
+    match clean_record(store, data_dir, record) {
         Ok(addresses) => {
             let leases = addresses
                 .iter()

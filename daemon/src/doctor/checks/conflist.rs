@@ -37,9 +37,9 @@ pub fn check(scene: &Scene, found: &mut Vec<Finding>) {
             format!("rename one of them so that {} comes first", berth.file),
         ));
     }
-    if let Ok((network, types)) = &berth.content
-        && let Some(place) = types.iter().position(|t| t == "berth")
-        && let Some(meta) = types[..place].iter().find(|t| {
+    if let Ok(network) = &berth.content
+        && let Some(place) = network.types.iter().position(|t| t == "berth")
+        && let Some(meta) = network.types[..place].iter().find(|t| {
             matches!(
                 t.as_str(),
                 "bandwidth" | "portmap" | "firewall" | "tuning" | "sbr"
@@ -50,7 +50,8 @@ pub fn check(scene: &Scene, found: &mut Vec<Finding>) {
             NAME,
             Severity::Error,
             &berth.file,
-            format!("in network {network} the plugin {meta} comes before berth and finds no interface to work on"),
+            format!("in network {} the plugin {meta} comes before berth and finds no interface to work on",
+                network.name),
             "put berth before it in the list",
         ));
     }

@@ -1,5 +1,7 @@
 //! Leases of our networks that no attachment holds.
 
+use std::path::Path;
+
 use super::super::finding;
 use super::super::scene::Scene;
 use crate::confs;
@@ -8,13 +10,13 @@ use crate::report::{Finding, Severity};
 pub const NAME: &str = "leases";
 
 pub fn check(scene: &Scene, found: &mut Vec<Finding>) {
-    let networks = confs::networks(&scene.confs, &scene.records);
+    let networks = confs::networks(&scene.confs, &scene.records, Path::new(""));
     for lease in &scene.leases {
         let held = scene.records.iter().any(|record| {
             record.container_id == lease.container_id
                 && (lease.ifname.is_empty() || record.ifname == lease.ifname)
         });
-        if held || !networks.contains(&lease.network) {
+        if held || !networks.iter().any(|n| n.name == lease.network) {
             continue;
         }
         let advice = if lease.taken_at < scene.boot {

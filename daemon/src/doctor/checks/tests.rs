@@ -12,7 +12,7 @@ use ovs::{Bridge, System};
 
 use super::super::scene::{KernelScene, Lease, Pod, Scene, SwitchScene};
 use super::ALL;
-use crate::confs::Conf;
+use crate::confs::{Conf, Network};
 use crate::report::{Finding, Severity};
 
 const SOCKET: &str = "/run/openvswitch/db.sock";
@@ -317,10 +317,11 @@ fn namespaces_that_cannot_be_seen() {
 fn configurations_in_the_wrong_order() {
     let conf = |file: &str, types: &[&str]| Conf {
         file: file.to_owned(),
-        content: Ok((
-            "net".to_owned(),
-            types.iter().map(|t| (*t).to_owned()).collect(),
-        )),
+        content: Ok(Network {
+            name: "net".to_owned(),
+            types: types.iter().map(|t| (*t).to_owned()).collect(),
+            data_dir: None,
+        }),
     };
     let behind = vec![conf("10-a", &["bridge"]), conf("20-b", &["berth"])];
     let finding = only(|s| s.confs = behind, "conflist", Severity::Warning);

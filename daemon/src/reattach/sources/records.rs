@@ -20,8 +20,10 @@ use crate::board::Board;
 pub enum Notice {
     /// This file was written or removed.
     File(OsString),
-    /// Notices were lost, or the directory was made anew: read everything.
+    /// Notices were lost: read everything.
     Everything,
+    /// The directory itself is gone.
+    Lost,
 }
 
 /// A watch on the directory.
@@ -123,7 +125,11 @@ async fn until_it_fails(watch: &Watch, notices: &UnboundedSender<Notice>) -> Str
                     }
                 }
             }
-            Ok(None) => return "the directory is gone".to_owned(),
+            Ok(None) => {
+                // Without a receiver the caller ends.
+                let _ = notices.send(Notice::Lost);
+                return "the directory is gone".to_owned();
+            }
             Err(error) => return error.to_string(),
         }
     }
