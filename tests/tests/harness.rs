@@ -230,7 +230,7 @@ fn the_guard_finds_a_leaked_link_file_route_port_and_process() -> Result<()> {
     let ovs = Ovs::start(&node, Datapath::Userspace)?;
     ovs.add_bridge("br0")?;
     let guard = Leftovers::new()
-        .within(Duration::from_secs(1))
+        .within(Duration::from_millis(200))
         .netns(&node)?
         .directory(directory.path())?
         .switch(&ovs)?;
