@@ -38,13 +38,11 @@ pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<()
     let inside = sandbox.map(Netns::connect).transpose()?;
     let gone = async {
         loop {
-            if is_gone(host, inside.as_ref(), &name, key).await? {
+            let has_ended = !matches!(child.try_wait(), Ok(None));
+            if has_ended || is_gone(host, inside.as_ref(), &name, key).await? {
                 return Ok(());
             }
-            match child.try_wait() {
-                Ok(Some(status)) if !status.success() => return Ok(()),
-                _ => tokio::time::sleep(POLL).await,
-            }
+            tokio::time::sleep(POLL).await;
         }
     };
     tokio::time::timeout(LIMIT, gone).await.unwrap_or(Ok(()))

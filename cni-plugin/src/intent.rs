@@ -31,6 +31,7 @@ pub fn record(
     record.pod = config.pod.clone();
     record.mtu = config.mtu.unwrap_or(0);
     record.port_mappings = config.runtime.port_mappings.clone();
+    record.bandwidth = config.runtime.bandwidth.clone();
     record.addresses = allocated.ips.iter().map(|ip| address(ip, config)).collect();
     record.routes = routes(&record.addresses, config, &allocated.routes);
     let gateways = match config.gateway {

@@ -156,6 +156,7 @@ fn mac_address_mtu_and_dns_are_as_asked() {
     let record: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(record["pod"]["name"], "web");
     assert_eq!(record["port_mappings"][0]["hostPort"], 8080);
+    assert_eq!(record["bandwidth"]["ingressRate"], 1000);
     assert_eq!(record["phase"], "ready");
 }
 
@@ -364,4 +365,36 @@ fn the_child_leaves_a_device_of_another_mark_alone() {
     child.args(["--delete-link", "brt0", "berth:c1/eth0"]);
     assert!(child.status().unwrap().success());
     assert_eq!(node.links().len(), 2);
+}
+
+#[test]
+fn many_pods_come_and_go_at_once() {
+    let node = Node::new("many");
+    let guard = Leftovers::new().netns(&node.netns).unwrap();
+    let pods: Vec<Netns> = (0..24).map(|_| Netns::new("pod").unwrap()).collect();
+    let call = |number: usize| node.berth(&format!("c{number}"), pods[number].path(), &dual());
+    let at_once = |verb: &str| -> Vec<Value> {
+        std::thread::scope(|scope| {
+            let call = &call;
+            let threads: Vec<_> = (0..pods.len())
+                .map(|number| scope.spawn(move || call(number).call(verb).unwrap().success()))
+                .collect();
+            let answers = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap().unwrap());
+            answers
+                .map(|answer| answer.json.unwrap_or_default())
+                .collect()
+        })
+    };
+    let mut addresses: Vec<String> = at_once("ADD")
+        .iter()
+        .map(|one| address(one, false))
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), pods.len());
+    at_once("DEL");
+    guard.check().unwrap();
+    node.assert_bare();
 }

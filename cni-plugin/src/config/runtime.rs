@@ -30,8 +30,8 @@ const KNOWN: [&str; 11] = [
 pub struct Runtime {
     /// `portMappings`, as given.
     pub port_mappings: Vec<Value>,
-    /// Whether a bandwidth limit was asked for.
-    pub bandwidth: bool,
+    /// `bandwidth`, as given, if it limits anything.
+    pub bandwidth: Option<Value>,
     /// `dns`: what it sets takes the place of other sources.
     pub dns: Dns,
 }
@@ -75,13 +75,13 @@ fn port_mappings(field: &Field<'_>) -> Result<Vec<Value>, FieldError> {
     Ok(mappings)
 }
 
-fn bandwidth(field: &Field<'_>) -> Result<bool, FieldError> {
+fn bandwidth(field: &Field<'_>) -> Result<Option<Value>, FieldError> {
     let mut limited = false;
     for key in ["ingressRate", "ingressBurst", "egressRate", "egressBurst"] {
         let value = field.key(key)?.number(0..=u64::MAX)?;
         limited |= value.is_some_and(|value| value != 0);
     }
-    Ok(limited)
+    Ok(field.value().filter(|_| limited).cloned())
 }
 
 /// The capability has names of its own for what the configuration's `dns` has.

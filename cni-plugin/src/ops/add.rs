@@ -50,7 +50,7 @@ pub async fn run(request: &Request) -> Result<Value, Error> {
 
 /// What is kept for others to serve, or not served yet, is said once, here.
 fn report_unserved(config: &Config) {
-    if config.runtime.bandwidth {
+    if config.runtime.bandwidth.is_some() {
         tracing::warn!("runtimeConfig.bandwidth is not enforced yet: traffic is not limited");
     }
     if !config.runtime.port_mappings.is_empty() {
