@@ -1,5 +1,5 @@
 //! Where the time of adding a port goes: connecting, the database, vswitchd. Adds and removes ports on a bridge
-//! that is there: `add_port_times SOCKET BRIDGE COUNT`.
+//! that is there: `add_port_times SOCKET BRIDGE COUNT`. `RUST_LOG=ovs=debug` shows the split of each addition.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,11 @@ use ovs::{ExternalIds, InterfaceType, PortSpec, Switch};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let mut arguments = std::env::args().skip(1);
     let mut argument = |what| {
         arguments

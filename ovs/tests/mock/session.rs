@@ -42,18 +42,19 @@ fn schema(without: &[&str]) -> Json {
     json!({ "name": "Open_vSwitch", "tables": tables })
 }
 
-/// Serves schema and monitor with one bridge, and gives the request for the monitor.
-fn introduce(wire: &mut Wire, without: &[&str], bridge: &str) -> Option<Json> {
+/// Serves schema and monitor with the bridge of that number, and gives the request for the monitor.
+fn introduce(wire: &mut Wire, without: &[&str], number: usize) -> Option<Json> {
     let request = wire.next()?;
     assert_eq!(request["method"], "get_schema");
     wire.reply(&request, &schema(without));
     let request = wire.next()?;
     assert_eq!(request["method"], "monitor", "{request}");
     let row = json!({
-        "name": bridge, "datapath_type": "netdev", "fail_mode": ["set", []], "ports": ["set", []],
+        "name": format!("br{number}"), "datapath_type": "netdev", "fail_mode": ["set", []], "ports": ["set", []],
         "datapath_id": ["set", []], "external_ids": ["map", []], "other_config": ["map", []],
     });
-    let uuid = "00000000-0000-0000-0000-000000000001";
+    // another row each time: a copy that is not made anew would keep the former ones
+    let uuid = ovs::Uuid(number as u128).to_string();
     wire.reply(&request, &json!({ "Bridge": { uuid: { "new": row } } }));
     Some(request)
 }
@@ -69,7 +70,7 @@ async fn until(session: &Session, condition: impl FnMut(&Arc<Snapshot>) -> bool)
 #[tokio::test]
 async fn garbage_in_the_stream_makes_it_copy_anew() {
     let server = MockServer::new(|number, wire| {
-        introduce(wire, &[], &format!("br{number}"));
+        introduce(wire, &[], number);
         if number < 3 {
             wire.say("garbage");
         } else {
@@ -106,7 +107,7 @@ async fn a_reason_is_shown_while_the_server_talks_nonsense() {
 async fn an_older_schema_is_asked_only_for_what_it_has() {
     let (sender, requests) = std::sync::mpsc::channel();
     let server = MockServer::new(move |_, wire| {
-        let request = introduce(wire, &["mtu_request", "link_resets"], "br0");
+        let request = introduce(wire, &["mtu_request", "link_resets"], 0);
         sender.send(request).unwrap();
         wire.next();
     });
@@ -141,7 +142,7 @@ async fn a_schema_without_owners_is_refused() {
 async fn a_silent_server_is_asked_for_a_sign_of_life_and_then_left() {
     let (sender, asked) = std::sync::mpsc::channel();
     let server = MockServer::new(move |number, wire| {
-        introduce(wire, &[], "br0");
+        introduce(wire, &[], number);
         // one echo is answered, the next is not
         let Some(request) = wire.next() else { return };
         if number == 0 {
