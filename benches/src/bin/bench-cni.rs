@@ -7,7 +7,7 @@ use anyhow::Result;
 use benches::cni::{burst, daemon_memory, footprint, leases, outage, serial};
 use benches::contender::Contender;
 use benches::programs::Programs;
-use benches::report::Report;
+use benches::report::{Report, Table};
 use benches::{command, setting};
 use clap::Parser;
 use tests::binaries;
@@ -95,20 +95,10 @@ fn measure(arguments: &Arguments) -> Result<()> {
     if wanted(Measurement::Outage) {
         let kills = repeats(5, 2);
         let mut table = outage::table(kills);
-        for &datapath in Rig::current().datapaths() {
-            for &strategy in Rig::current().strategies(datapath) {
-                if !chosen(&arguments.strategies, strategy) {
-                    continue;
-                }
-                for &pods in &arguments.pods {
-                    eprintln!(
-                        "outage: {pods} pods by {strategy} on the {datapath} datapath, {kills} kills"
-                    );
-                    outage::measure(&programs, datapath, strategy, pods, kills, &mut table)?;
-                }
-            }
-        }
+        let measured = outages(&programs, arguments, kills, &mut table);
+        // What was measured before a failure is worth its minutes.
         report.add(table)?;
+        measured?;
     }
     if wanted(Measurement::Footprint) {
         report.add(footprint::table(&programs, repeats(200, 30))?)?;
@@ -118,6 +108,29 @@ fn measure(arguments: &Arguments) -> Result<()> {
             Strategy::Rename,
             250,
         )?)?;
+    }
+    Ok(())
+}
+
+/// A row for each datapath and strategy of the rig, and each number of pods.
+fn outages(
+    programs: &Programs,
+    arguments: &Arguments,
+    kills: usize,
+    table: &mut Table,
+) -> Result<()> {
+    for &datapath in Rig::current().datapaths() {
+        for &strategy in Rig::current().strategies(datapath) {
+            if !chosen(&arguments.strategies, strategy) {
+                continue;
+            }
+            for &pods in &arguments.pods {
+                eprintln!(
+                    "outage: {pods} pods by {strategy} on the {datapath} datapath, {kills} kills"
+                );
+                outage::measure(programs, datapath, strategy, pods, kills, table)?;
+            }
+        }
     }
     Ok(())
 }

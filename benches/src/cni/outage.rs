@@ -29,7 +29,7 @@ mod window;
 
 use devices::Devices;
 use train::Train;
-use window::{Outage, Outcome, judge};
+use window::{Outage, Outcome, Probe, judge};
 
 /// Pods that a node is measured with.
 pub const PODS: [usize; 3] = [1, 20, 100];
@@ -185,10 +185,8 @@ impl Node {
         let senders: Vec<&Netns> = std::iter::once(&witness).chain(&pods).collect();
         let pause = pause(count);
         let train = Train::start(&senders, &server, SERVER, pause)?;
-        wait::until(LIMIT, "every pod to reach the server", || {
-            train.unsteady(20).is_empty()
-        })
-        .with_context(|| format!("silent, 0 being the witness: {:?}", train.unsteady(20)))?;
+        let now = Instant::now();
+        await_steady(&train, now, now, 20)?;
         Ok(Self {
             train,
             pause,
@@ -213,21 +211,11 @@ impl Node {
         })?;
         // Flows that the kernel kept may outlive the start for a moment: judge no earlier than some time after it.
         let answered = Instant::now();
-        let train = &self.train;
         let quiet = (QUIET.as_secs_f64() / self.pause.as_secs_f64()) as usize;
-        wait::until(LIMIT, "every pod to be served again", || {
-            interrupt::check().is_err()
-                || (answered.elapsed() > QUIET && train.unsteady(quiet).is_empty())
-        })
-        .with_context(|| format!("silent, 0 being the witness: {:?}", train.unsteady(quiet)))?;
-        interrupt::check()?;
+        let probes = await_steady(&self.train, event, answered, quiet)?;
         self.daemon.await_healthy()?;
 
-        let mut outcomes = self
-            .train
-            .since(event)
-            .into_iter()
-            .map(|probes| judge(&probes));
+        let mut outcomes = probes.iter().map(|probes| judge(probes));
         let witness = outage(
             outcomes.next().context("the witness sent nothing")?,
             "the witness",
@@ -255,6 +243,27 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Wait until every pod has had `count` probes after another answered since `calm`; all it sent since `event`.
+fn await_steady(
+    train: &Train,
+    event: Instant,
+    calm: Instant,
+    count: usize,
+) -> Result<Vec<Vec<Probe>>> {
+    let mut silent = Vec::new();
+    let steady = wait::until_some(LIMIT, "every pod to be served", || {
+        if interrupt::check().is_err() {
+            return Some(Vec::new());
+        }
+        train
+            .steady(event, calm, count)
+            .map_err(|pods| silent = pods)
+            .ok()
+    });
+    interrupt::check()?;
+    steady.with_context(|| format!("silent, 0 being the witness: {silent:?}"))
 }
 
 fn outage(outcome: Outcome, who: &str) -> Result<Option<Outage>> {

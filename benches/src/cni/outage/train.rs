@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tests::netns::Netns;
+use tests::rig::Rig;
 
 use super::window::Probe;
 
 /// UDP port of the echo.
 const PORT: u16 = 7007;
 
-/// How long after it was sent a probe may still be on its way, and says nothing yet.
+/// How long after it was sent a probe may still be on its way, and says nothing yet (stretched in the VM).
 const IN_FLIGHT: Duration = Duration::from_millis(200);
 
 /// A running train.
@@ -68,28 +69,32 @@ impl Train {
         })
     }
 
-    /// The pods of whose last `count` probes one did not come back, those that may still be on their way left out.
-    pub fn unsteady(&self, count: usize) -> Vec<usize> {
-        let settled = Instant::now() - IN_FLIGHT;
-        let steady = |pod: &[Probe]| {
-            let known = pod.partition_point(|probe| probe.sent < settled);
-            known >= count && pod[known - count..known].iter().all(|probe| probe.echoed)
-        };
+    /// Each pod's probes sent since `event`, once every pod has sent `count` of them since `calm` and the last
+    /// `count` came back; else the pods that have not. Probes that may still be on their way are left out.
+    pub fn steady(
+        &self,
+        event: Instant,
+        calm: Instant,
+        count: usize,
+    ) -> Result<Vec<Vec<Probe>>, Vec<usize>> {
+        let settled = Instant::now() - IN_FLIGHT * Rig::patience();
+        let known = |pod: &[Probe]| pod.partition_point(|probe| probe.sent < settled);
         let probes = lock(&self.probes);
-        (0..probes.len())
-            .filter(|&pod| !steady(&probes[pod]))
-            .collect()
-    }
-
-    /// Each pod's probes sent since `event`, those that may still be on their way left out.
-    pub fn since(&self, event: Instant) -> Vec<Vec<Probe>> {
-        let settled = Instant::now() - IN_FLIGHT;
-        let of_pod = |pod: &Vec<Probe>| {
+        let silent: Vec<usize> = (0..probes.len())
+            .filter(|&pod| {
+                let pod = &probes[pod][..known(&probes[pod])];
+                let pod = &pod[pod.partition_point(|probe| probe.sent < calm)..];
+                pod.len() < count || pod.iter().rev().take(count).any(|probe| !probe.echoed)
+            })
+            .collect();
+        if !silent.is_empty() {
+            return Err(silent);
+        }
+        let since = |pod: &Vec<Probe>| {
             let first = pod.partition_point(|probe| probe.sent < event);
-            let end = pod.partition_point(|probe| probe.sent < settled);
-            pod[first..end.max(first)].to_vec()
+            pod[first..known(pod).max(first)].to_vec()
         };
-        lock(&self.probes).iter().map(of_pod).collect()
+        Ok(probes.iter().map(since).collect())
     }
 }
 
