@@ -43,7 +43,10 @@ pub fn strategies(datapath: tests::ovs::Datapath) -> Vec<Strategy> {
     Rig::current()
         .strategies(datapath)
         .iter()
-        .map(|strategy| strategy.name().parse().unwrap())
+        .map(|strategy| {
+            let name = strategy.name();
+            name.parse().expect("the rig names strategies that exist")
+        })
         .collect()
 }
 
