@@ -64,7 +64,11 @@ fn a_record_cut_off_at_any_byte_hides_nothing() {
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
         let listing = store.list().unwrap();
-        assert_eq!(listing.attachments, [good.clone()], "at {length}");
+        assert_eq!(
+            listing.attachments,
+            std::slice::from_ref(&good),
+            "at {length}"
+        );
         assert_eq!(listing.broken.len(), 1, "at {length}");
         let message = listing.broken[0].to_string();
         assert!(message.contains("bad.eth0.json"), "{message}");
