@@ -18,7 +18,8 @@ use crate::store::Store;
 pub(crate) struct Session<'a> {
     store: &'a Store,
     directory: File,
-    /// As the directory was found, to tell later whether its stamps can be relied on.
+    /// As the directory was found or last marked, to tell later whether its stamps can be
+    /// relied on. `None` when they cannot.
     mark: Option<Mark>,
     index: Option<Index>,
     fresh: bool,
@@ -81,6 +82,9 @@ impl<'a> Session<'a> {
 
     /// Builds the index from the lease files.
     pub fn rebuild(&mut self) -> Result<(), Error> {
+        // A directory that was changed just now could not be told from one that was
+        // changed again within the same tick; with the mark on it, it can.
+        self.renew_mark();
         let leases = self.store.scan()?;
         self.index = Index::build(&leases).ok();
         self.fresh = true;
@@ -102,16 +106,17 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The addresses whose lease files name this holder.
+    /// The addresses whose lease files name this holder, in ascending order.
     pub fn find(&mut self, holder: &Holder) -> Result<Vec<IpAddr>, Error> {
         loop {
             let candidates = self.ask(|index| index.find(holder))?;
             let count = candidates.len();
-            let held: Vec<_> = candidates
+            let mut held: Vec<_> = candidates
                 .into_iter()
                 .filter(|address| self.store.holder(*address).as_ref() == Some(holder))
                 .collect();
             if held.len() == count || self.fresh {
+                held.sort_unstable();
                 return Ok(held);
             }
             self.rebuild()?;
@@ -198,8 +203,16 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Puts a new mark on the directory, or does without one from now on.
+    fn renew_mark(&mut self) {
+        let renewed = self
+            .mark
+            .and_then(|mark| mark.renew(&self.directory, self.change).ok().flatten());
+        self.mark = renewed;
+        self.change = Change::No;
+    }
+
     fn persist(&mut self) -> Result<(), String> {
-        let mark = self.mark.ok_or("no boot id")?;
         if self.index.is_none() {
             self.rebuild().map_err(|error| error.to_string())?;
         }
@@ -216,16 +229,15 @@ impl<'a> Session<'a> {
                 .map_err(|error| error.to_string())?;
         }
         fault::before("renew mark").map_err(|error| error.to_string())?;
-        let renewed = mark
-            .renew(&self.directory, self.change)
-            .map_err(|error| error.to_string())?;
-        let Some(renewed) = renewed else {
+        self.renew_mark();
+        let Some(mark) = self.mark else {
             // What it noted earlier would go on looking right, whatever upstream does.
             disk::remove(&index_file(self.store)).map_err(|error| error.to_string())?;
             return Err("the file system keeps no mark".to_owned());
         };
+        let index = self.index.as_mut().ok_or("it was lost")?;
         index
-            .note(&renewed)
+            .note(&mark)
             .map_err(|Unusable| "its first page cannot be written".to_owned())
     }
 }

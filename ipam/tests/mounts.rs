@@ -14,7 +14,7 @@ use std::path::Path;
 use std::thread;
 
 use common::{Rig, add, ip};
-use ipam::{Error, check, garbage_collect, list, release, status};
+use ipam::{Config, Error, check, garbage_collect, list, release, status};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
@@ -241,5 +241,20 @@ fn upstreams_changes_within_one_tick_of_the_clock_are_noticed() {
             same_tick > 0,
             "no two changes within one tick: nothing was tested"
         );
+    });
+}
+
+/// A directory made within the same tick as its first lease carries no other stamp after
+/// it than before; that must not pass for a file system without stamps.
+#[test]
+fn the_index_is_kept_from_the_first_lease_on() {
+    mounted("ramfs", "mode=755", |rig, _| {
+        for number in 0..30 {
+            let name = format!("net{number}");
+            let network = rig.network("1.0.0", &name, json!({"subnet": "10.0.0.0/24"}));
+            let config = Config::parse(&name, &network, "").unwrap();
+            add(&config, "id", "eth0").unwrap();
+            assert!(config.store().index_directory().join("index").exists());
+        }
     });
 }
