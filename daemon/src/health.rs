@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::board::Facts;
-use crate::report::{PortCounts, PortState};
+use crate::report::{PortCounts, PortReport, PortState};
 
 /// A pass that takes longer than this is stuck: 250 ports need seconds at worst.
 const STUCK: Duration = Duration::from_secs(60);
@@ -57,10 +57,15 @@ pub fn problems(facts: &Facts, now: Instant) -> Vec<String> {
     for record in &facts.corrupt_records {
         problems.push(format!("record {}: {}", record.path, record.problem));
     }
+    // With the switch away nothing can be said of any port on it, and once is enough.
+    let switch_away = !facts.ovsdb.connected || !facts.vswitchd.is_alive();
+    let told = |port: &PortReport| {
+        switch_away && port.bridge.is_some() && port.state == PortState::Unknown
+    };
     let troubled: Vec<_> = facts
         .ports
         .iter()
-        .filter(|(_, port)| is_troubled(port.state))
+        .filter(|(_, port)| is_troubled(port.state) && !told(port))
         .collect();
     for (key, port) in troubled.iter().take(NAMED) {
         problems.push(format!(

@@ -116,3 +116,24 @@ fn before_the_first_pass_it_is_not_ready() {
     let board = Board::new(Identity::default(), "/s");
     assert!(not_ready(&board.facts()).is_some());
 }
+
+#[test]
+fn a_switch_that_is_away_is_told_once_and_not_for_every_port() {
+    let board = board();
+    let mut facts = board.facts();
+    for n in 0..5 {
+        facts.ports.insert(
+            Key::new(&format!("c{n}"), "eth0"),
+            port(Some("br0"), PortState::Unknown),
+        );
+    }
+    facts
+        .ports
+        .insert(Key::new("r", "eth0"), port(None, PortState::Failing));
+    let problems = problems(&facts, Instant::now());
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert_eq!(
+        problems[2],
+        "port brt000000000000 of default/web is failing: no error"
+    );
+}

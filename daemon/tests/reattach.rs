@@ -152,6 +152,8 @@ fn a_port_of_ours_without_a_record_goes_and_foreign_ones_stay() -> Result<()> {
         ])?;
     }
     node.start()?;
+    let seen = node.await_event("stale-port-seen")?;
+    ensure!(seen["subject"] == orphan, "{seen:#}");
     let event = node.await_event("stale-port-deleted")?;
     ensure!(event["subject"] == orphan, "{event:#}");
     let ports = node.ovs().vsctl(&["list-ports", BRIDGE])?;

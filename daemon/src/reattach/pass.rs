@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use attachment::record::{Attachment, Phase};
-use attachment::{Look, Observed, observe, plan};
+use attachment::{Look, Observed, Suspicion, observe, plan};
 use tracing::Instrument;
 
 use super::backoff;
@@ -103,10 +103,22 @@ impl Reattach {
     fn suspect(&mut self, full: bool, records: &[Attachment], observed: &Observed) {
         let soon = if full {
             self.memory.remember(records, observed);
-            let mut since = self.memory.suspicions.values();
-            since
-                .any(|first| *first == observed.now)
-                .then_some(SECOND_LOOK)
+            let first_seen = |first: &Duration| *first == observed.now;
+            let new: Vec<_> = self
+                .memory
+                .suspicions
+                .iter()
+                .filter(|(_, first)| first_seen(first))
+                .map(|(suspicion, _)| suspicion)
+                .collect();
+            for suspicion in &new {
+                if let Suspicion::Orphan { port, .. } = suspicion {
+                    let detail = "no record owns it; it goes if a second look says the same";
+                    self.board
+                        .event(EventKind::StalePortSeen, port, detail, None);
+                }
+            }
+            (!new.is_empty()).then_some(SECOND_LOOK)
         } else {
             // Only a look at everything can remember, as it drops what it does not confirm.
             let found = plan::suspicions(records, observed);

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 pub enum EventKind {
     /// The daemon started.
     Started,
-    /// The daemon is ending.
-    Stopping,
     /// ovs-vswitchd died.
     VswitchdDied,
     /// ovs-vswitchd is there.
@@ -51,7 +49,6 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             EventKind::Started => "started",
-            EventKind::Stopping => "stopping",
             EventKind::VswitchdDied => "vswitchd-died",
             EventKind::VswitchdStarted => "vswitchd-started",
             EventKind::OvsdbConnected => "ovsdb-connected",
