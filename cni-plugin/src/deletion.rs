@@ -22,6 +22,10 @@ pub const ARGUMENT: &str = "--delete-link";
 /// How long the device may stay in view before DEL deletes it itself.
 const LIMIT: Duration = Duration::from_millis(500);
 
+/// How long the switch may take to delete the device of a port that it made itself.
+/// One that is dead does not, and the device is deleted without it.
+const SWITCH_LIMIT: Duration = Duration::from_secs(2);
+
 /// How often is looked. A look waits for the deletion in the kernel anyway.
 const POLL: Duration = Duration::from_micros(200);
 
@@ -39,13 +43,34 @@ pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<()
     let gone = async {
         loop {
             let has_ended = !matches!(child.try_wait(), Ok(None));
-            if has_ended || is_gone(host, inside.as_ref(), &name, key).await? {
+            if has_ended || is_gone(host, inside.as_ref(), key, &[&key.ifname]).await? {
                 return Ok(());
             }
             tokio::time::sleep(POLL).await;
         }
     };
     tokio::time::timeout(LIMIT, gone).await.unwrap_or(Ok(()))
+}
+
+/// Waits until the switch has deleted the device of a port whose row is gone, and in
+/// the pod those called `names`. What it does after that, for as long again, is
+/// nobody's concern.
+pub async fn by_switch(
+    host: &Host,
+    sandbox: Option<&Netns>,
+    key: &Key,
+    names: &[&str],
+) -> Result<(), Error> {
+    let inside = sandbox.map(Netns::connect).transpose()?;
+    let gone = async {
+        while !is_gone(host, inside.as_ref(), key, names).await? {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(SWITCH_LIMIT, gone)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 /// Starts the child with nothing of ours open: a runtime waits for the end of file
@@ -61,23 +86,27 @@ fn spawn(name: &str, alias: &str) -> Result<Child, Error> {
         .map_err(|error| Error::Internal(format!("start a child: {error}")))
 }
 
-/// Whether neither end is in view.
+/// Whether nothing is in view: neither the device in the root namespace, nor in the
+/// pod those of ours called `names`.
 async fn is_gone(
     host: &Host,
     inside: Option<&Netlink>,
-    name: &str,
     key: &Key,
+    names: &[&str],
 ) -> Result<bool, Error> {
-    if host.netlink.link_by_name(name).await?.is_some() {
+    if host.netlink.link_by_name(&key.port_name()).await?.is_some() {
         return Ok(false);
     }
-    Ok(match inside {
-        Some(inside) => {
-            let link = inside.link_by_name(&key.ifname).await?;
-            !link.is_some_and(|link| is_marked(&link, &key.alias()))
+    let Some(inside) = inside else {
+        return Ok(true);
+    };
+    for name in names {
+        let link = inside.link_by_name(name).await?;
+        if link.is_some_and(|link| is_marked(&link, &key.alias())) {
+            return Ok(false);
         }
-        None => true,
-    })
+    }
+    Ok(true)
 }
 
 fn is_marked(link: &netlink::Link, alias: &str) -> bool {

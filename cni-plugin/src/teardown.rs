@@ -1,7 +1,7 @@
 //! Taking an attachment down, for DEL and for GC: errors are collected and the rest
 //! goes on, and the record is removed last, when nothing is left that it describes.
 
-use attachment::record::Port;
+use attachment::record::{Port, SwitchPort};
 use attachment::{Attachment, DetachRequest, Host, Key, Phase, Store, StoreError, names};
 use netlink::Netns;
 
@@ -66,26 +66,42 @@ impl Teardown<'_> {
         is_clean
     }
 
-    /// Removes a veth without waiting for all that its end entails; the port's row
-    /// first, lest the switch takes the disappearance for a failure. What is not done
-    /// here, `detach` does, and tells why it could not.
+    /// Takes the devices down without waiting for all that their end entails; a
+    /// port's row first, lest the switch takes their disappearance for a failure. What
+    /// is not done here, `detach` does, and tells why it could not.
     async fn ahead(&self, record: Option<&Attachment>) -> Result<(), Error> {
+        let (host, sandbox, key) = (self.host, self.sandbox, self.key);
         match record.map(|record| &record.port) {
-            Some(Port::Routed(_)) => {}
+            Some(Port::Routed(_)) => deletion::ahead(host, sandbox, key).await,
             Some(Port::Veth(port)) => {
-                let id = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-                let owner = ovs::ExternalIds::from([
-                    id(names::OWNER_KEY, names::OWNER),
-                    id(names::CONTAINER_KEY, &self.key.container_id),
-                    id(names::IFNAME_KEY, &self.key.ifname),
-                ]);
-                let switch = ovs::Switch::connect(&port.socket).await?;
-                switch.del_port(&self.key.port_name(), &owner).await?;
+                self.remove_row(port).await?;
+                deletion::ahead(host, sandbox, key).await
             }
-            None if !self.cleanup.on_switch => {}
-            _ => return Ok(()),
+            Some(Port::Rename(port) | Port::Macvlan(port)) => {
+                self.remove_row(port).await?;
+                deletion::by_switch(host, sandbox, key, &[&key.ifname]).await
+            }
+            Some(Port::Bond(port)) => {
+                self.remove_row(port).await?;
+                // The bond itself is not the switch's to delete.
+                deletion::by_switch(host, sandbox, key, &[&key.port_name()]).await
+            }
+            None if !self.cleanup.on_switch => deletion::ahead(host, sandbox, key).await,
+            None => Ok(()),
         }
-        deletion::ahead(self.host, self.sandbox, self.key).await
+    }
+
+    /// Removes the port's row, without waiting for the switch to act on it.
+    async fn remove_row(&self, port: &SwitchPort) -> Result<(), Error> {
+        let id = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let owner = ovs::ExternalIds::from([
+            id(names::OWNER_KEY, names::OWNER),
+            id(names::CONTAINER_KEY, &self.key.container_id),
+            id(names::IFNAME_KEY, &self.key.ifname),
+        ]);
+        let switch = ovs::Switch::connect(&port.socket).await?;
+        switch.del_port(&self.key.port_name(), &owner).await?;
+        Ok(())
     }
 
     /// The record in phase `deleting`, written so before the first thing is removed:
