@@ -244,3 +244,30 @@ fn exhaustion_and_requests_that_cannot_be_met_are_101() {
         .env("CNI_ARGS", "IP=192.168.0.1");
     assert_fails(&outside.call("ADD").unwrap(), 101, &["192.168.0.1"]);
 }
+
+#[test]
+fn the_runtime_gives_ranges_and_addresses() {
+    let (node, pod) = (Node::new("runtime"), Netns::new("pod").unwrap());
+    let ranges =
+        json!([[{"subnet": "10.61.0.0/24", "rangeStart": "10.61.0.9"}], [{"subnet": "fd61::/64"}]]);
+    let config = with(
+        routed(),
+        json!({
+            "ipam": {"type": "berth-ipam"},
+            "runtimeConfig": {"ipRanges": ranges, "ips": ["fd61::77"]},
+        }),
+    );
+    let call = node.berth("c1", pod.path(), &config);
+    let result = call.add().unwrap();
+    assert_eq!(result["ips"][0]["address"], "10.61.0.9/32");
+    assert_eq!(result["ips"][1]["address"], "fd61::77/128");
+    call.del().unwrap();
+    let config = with(config, json!({"args": {"cni": {"ips": ["10.61.0.50"]}}}));
+    let call = node
+        .berth("c1", pod.path(), &config)
+        .env("CNI_ARGS", "IgnoreUnknown=1;IP=fd61::99");
+    let result = call.call("ADD").unwrap();
+    // Two addresses are asked for in one set: by CNI_ARGS and by the runtime.
+    assert_fails(&result, 101, &["fd61::77"]);
+    node.assert_bare();
+}

@@ -241,3 +241,30 @@ fn gc_removes_ports_that_have_lost_their_record() {
     );
     assert_eq!(node.leased("pods"), ["10.77.0.3"]);
 }
+
+#[test]
+fn a_dead_vswitchd_does_not_hold_a_pod_back() {
+    let node = Node::new("dead");
+    let mut ovs = switch(&node);
+    let guard = Leftovers::new()
+        .netns(&node.netns)
+        .unwrap()
+        .switch(&ovs)
+        .unwrap();
+    let pods = STRATEGIES.map(|strategy| (Netns::new(strategy).unwrap(), config(&ovs, strategy)));
+    for (number, (pod, config)) in pods.iter().enumerate() {
+        node.berth(&format!("c{number}"), pod.path(), config)
+            .add()
+            .unwrap();
+    }
+    ovs.kill_vswitchd().unwrap();
+    for (number, (pod, config)) in pods.iter().enumerate() {
+        node.berth(&format!("c{number}"), pod.path(), config)
+            .del()
+            .unwrap();
+        assert!(common::links(pod).is_empty(), "{config}");
+    }
+    assert!(node.records().is_empty() && node.leased("pods").is_empty());
+    ovs.start_vswitchd().unwrap();
+    guard.check().unwrap();
+}
