@@ -187,6 +187,11 @@ fn on_switch(
 
 /// All drift of a ready record, gathered from what a plan would do and say.
 pub(crate) fn drift_of(record: &Attachment, observed: &Observed) -> Vec<Drift> {
+    match observed.pods.get(&record.key()) {
+        Some(PodView::Gone) => return vec![Drift::PodGone],
+        Some(PodView::Replaced) => return vec![Drift::PodReplaced],
+        _ => {}
+    }
     let mut draft = Draft::default();
     one(record, observed, &mut draft);
     let lost = draft.lost.into_iter().map(|key| Action::MoveIn { key });

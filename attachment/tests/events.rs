@@ -40,8 +40,7 @@ fn repaired_by(
             two.reaches(&one, "fd00:1::1")
                 .with_context(|| format!("{} after {done:?}", what()))?;
             for pod in [&one, &two] {
-                let drift = node.check(pod)?;
-                ensure!(drift.is_empty(), "{}: {drift:?}", what());
+                node.healthy(pod).with_context(what)?;
                 node.detach(pod).with_context(what)?;
                 pod.clean().with_context(what)?;
             }

@@ -32,8 +32,7 @@ fn across_restart(
                 session.finish()?.intact().with_context(what)?;
             }
             for pod in [&one, &two] {
-                let drift = node.check(pod)?;
-                ensure!(drift.is_empty(), "{}: {drift:?}", what());
+                node.healthy(pod).with_context(what)?;
                 let links = pod.netns.output("ip", ["-o", "link"])?;
                 ensure!(!links.contains("bro"), "left aside: {links}");
                 node.detach(pod)?;

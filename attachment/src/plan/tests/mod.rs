@@ -83,6 +83,81 @@ fn the_table_is_as_long_as_it_should_be() {
 }
 
 #[test]
+fn check_says_what_a_plan_would_repair() {
+    type Change = fn(&mut World);
+    let rows: [(&str, Case, Change, &[&str]); 8] = [
+        ("healthy", fixture::BOND_K, |_| {}, &[]),
+        (
+            "gone",
+            fixture::RENAME_U,
+            |w| {
+                let key = w.key();
+                w.observed.pods.insert(key, PodView::Gone);
+            },
+            &["the pod's namespace is gone"],
+        ),
+        (
+            "replaced",
+            fixture::VETH_K,
+            |w| {
+                let key = w.key();
+                w.observed.pods.insert(key, PodView::Replaced);
+            },
+            &["the namespace path names another namespace than at ADD"],
+        ),
+        (
+            "a fresh port in root",
+            fixture::RENAME_U,
+            |w| {
+                w.taps_die();
+                w.fresh_in_root();
+            },
+            &["port NAME is in the root namespace instead of the pod"],
+        ),
+        (
+            "a stand-in serves",
+            fixture::RENAME_U,
+            World::all_served,
+            &[],
+        ),
+        (
+            "dead, nothing fresh",
+            fixture::RENAME_U,
+            World::taps_die,
+            &["eth0 in the pod is dead (no carrier)"],
+        ),
+        (
+            "no row, no address",
+            fixture::VETH_K,
+            |w| {
+                w.switch().ports.clear();
+                w.pod().addresses.clear();
+            },
+            &[
+                "port NAME is missing in OVSDB",
+                "address 10.1.0.1/24 is missing in the pod",
+            ],
+        ),
+        (
+            "an empty column",
+            fixture::MACVLAN_K,
+            |w| w.row().mtu_request = None,
+            &["port NAME has no mtu_request in OVSDB, expected 1400"],
+        ),
+    ];
+    for (name, case, change, expected) in rows {
+        let mut world = World::healthy(case);
+        change(&mut world);
+        let port = world.port_name();
+        let found: Vec<String> = crate::drift(world.record(), &world.observed)
+            .iter()
+            .map(|drift| drift.to_string().replace(&port, "NAME"))
+            .collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
 fn back_off_doubles_up_to_its_limit() {
     use crate::memory::{Attempts, FIRST_DELAY, LONGEST_DELAY};
     let after = |count| {
