@@ -38,7 +38,8 @@
 //! of the mark in the index's first page. A process killed anywhere in between leaves a
 //! directory that is not as noted. A file system that does not keep the mark, or does not
 //! stamp directories, is found out when the mark is set, and no note is left there: each
-//! call reads all files then, which is what upstream does anywhere.
+//! call reads all files then, which is what upstream does anywhere. To find that out even in a
+//! directory that was made within this very tick, a build begins by setting a mark.
 //!
 //! # Power
 //! Nothing is synced, neither leases nor index. After a power loss no namespace is left,
