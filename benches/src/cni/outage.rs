@@ -28,7 +28,7 @@ mod train;
 mod window;
 
 use devices::Devices;
-use train::Train;
+use train::{Train, late};
 use window::{Outage, Outcome, Probe, judge};
 
 /// Pods that a node is measured with.
@@ -82,7 +82,7 @@ pub fn table(kills: usize) -> Table {
             "whole worst",
         ],
     )
-    .note(format!("{kills} kills a row; outage: first probe lost to first back"))
+    .note(format!("{kills} kills a row; outage: first probe lost (or later than 100 ms) to first echo back"))
     .note("vswitchd's own: the outage of a veth plugged in by hand, which needs no repair")
     .note("beyond: return of a pod after the return of that veth; negative: before it")
     .note("after device: from the port's device being there again in the node to the return of its pod")
@@ -215,7 +215,7 @@ impl Node {
         let probes = await_steady(&self.train, event, answered, quiet)?;
         self.daemon.await_healthy()?;
 
-        let mut outcomes = probes.iter().map(|probes| judge(probes));
+        let mut outcomes = probes.iter().map(|probes| judge(probes, late()));
         let witness = outage(
             outcomes.next().context("the witness sent nothing")?,
             "the witness",

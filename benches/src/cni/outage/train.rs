@@ -22,6 +22,12 @@ const PORT: u16 = 7007;
 /// How long after it was sent a probe may still be on its way, and says nothing yet (stretched in the VM).
 const IN_FLIGHT: Duration = Duration::from_millis(200);
 
+/// How late an echo may be before the pod counts as not served (stretched in the VM): longer than a busy machine
+/// lets a probe wait, shorter than any restart.
+pub fn late() -> Duration {
+    Duration::from_millis(100) * Rig::patience()
+}
+
 /// A running train.
 #[derive(Debug)]
 pub struct Train {
@@ -84,7 +90,12 @@ impl Train {
             .filter(|&pod| {
                 let pod = &probes[pod][..known(&probes[pod])];
                 let pod = &pod[pod.partition_point(|probe| probe.sent < calm)..];
-                pod.len() < count || pod.iter().rev().take(count).any(|probe| !probe.echoed)
+                pod.len() < count
+                    || pod
+                        .iter()
+                        .rev()
+                        .take(count)
+                        .any(|probe| !probe.is_timely(late()))
             })
             .collect();
         if !silent.is_empty() {
@@ -130,13 +141,13 @@ fn run(
             // so the queue behind it still gets read at the next turn.
             while let Ok(8) = socket.recv(&mut number) {
                 if let Some(probe) = log.get_mut(u64::from_be_bytes(number) as usize) {
-                    probe.echoed = true;
+                    probe.back.get_or_insert_with(Instant::now);
                 }
             }
             number = (log.len() as u64).to_be_bytes();
             log.push(Probe {
                 sent: Instant::now(),
-                echoed: false,
+                back: None,
             });
             // What the kernel refuses to send, as while the pod has no route, is lost like any other.
             socket.send_to(&number, (address, PORT)).ok();

@@ -7,23 +7,30 @@ use std::time::{Duration, Instant};
 pub struct Probe {
     /// When it left.
     pub sent: Instant,
-    /// Whether its echo came back, however late.
-    pub echoed: bool,
+    /// When its echo came back.
+    pub back: Option<Instant>,
 }
 
-/// What a pod went through that lost probes and was served again.
+impl Probe {
+    /// Whether its echo came back within `limit`.
+    ///
+    /// A datagram that waited in a queue for the switch to return is not lost, but nobody was served meanwhile.
+    pub fn is_timely(&self, limit: Duration) -> bool {
+        self.back.is_some_and(|back| back - self.sent <= limit)
+    }
+}
+
+/// What a pod went through that was not served for a time, and then was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// When the first lost probe left.
+    /// When the first probe left that was lost or late.
     pub first_lost: Instant,
-    /// When the first one after it left that came back.
+    /// When the first echo arrived after that.
     pub back: Instant,
     /// The time without service in all: that outage, and the interruptions after it while the port is put right.
     pub unserved: Duration,
-    /// When the first probe left from which on none was lost.
+    /// When the last of them was over.
     pub whole: Instant,
-    /// Probes lost in all.
-    pub lost: usize,
 }
 
 impl Outage {
@@ -44,27 +51,34 @@ pub enum Outcome {
     Lost,
 }
 
-/// Judge the probes that were sent since an event, in the order they were sent.
-pub fn judge(probes: &[Probe]) -> Outcome {
+/// Judge the probes that were sent since an event, in the order they were sent; those are late whose echo took
+/// longer than `limit`.
+pub fn judge(probes: &[Probe], limit: Duration) -> Outcome {
     let mut outage: Option<Outage> = None;
     let mut index = 0;
-    while let Some(gap) = probes[index..].iter().position(|probe| !probe.echoed) {
+    while let Some(gap) = probes[index..]
+        .iter()
+        .position(|probe| !probe.is_timely(limit))
+    {
         let first = index + gap;
-        let Some(length) = probes[first..].iter().position(|probe| probe.echoed) else {
+        let Some(length) = probes[first..]
+            .iter()
+            .position(|probe| probe.is_timely(limit))
+        else {
             return Outcome::Lost;
         };
         index = first + length;
-        let (from, to) = (probes[first].sent, probes[index].sent);
+        let from = probes[first].sent;
+        let answers = probes[first..=index].iter().filter_map(|probe| probe.back);
+        let to = answers.min().unwrap_or(probes[index].sent);
         let outage = outage.get_or_insert(Outage {
             first_lost: from,
             back: to,
             unserved: Duration::ZERO,
             whole: to,
-            lost: 0,
         });
         outage.unserved += to - from;
         outage.whole = to;
-        outage.lost += length;
     }
     outage.map_or(Outcome::Unharmed, Outcome::Recovered)
 }
@@ -73,20 +87,29 @@ pub fn judge(probes: &[Probe]) -> Outcome {
 mod tests {
     use super::*;
 
-    /// Probes 10 ms apart: `!` came back, `.` did not.
+    const LIMIT: Duration = Duration::from_millis(5);
+
+    /// Probes 10 ms apart: `!` came back after 1 ms, `.` did not, a digit came back with the probe that many after it.
     fn probes(pattern: &str) -> (Instant, Vec<Probe>) {
         let start = Instant::now();
-        let probes = pattern.chars().enumerate().map(|(number, mark)| Probe {
-            sent: start + Duration::from_millis(10) * number as u32,
-            echoed: mark == '!',
+        let millis = |number: u32| Duration::from_millis(10) * number;
+        let probes = pattern.chars().enumerate().map(|(number, mark)| {
+            let sent = start + millis(number as u32);
+            let back = match mark {
+                '!' => Some(sent + Duration::from_millis(1)),
+                digit => digit
+                    .to_digit(10)
+                    .map(|later| sent + millis(later) + Duration::from_millis(1)),
+            };
+            Probe { sent, back }
         });
         (start, probes.collect())
     }
 
-    /// Milliseconds of the first loss, the outage, the time unserved and the moment all is well; probes lost.
-    fn outage(pattern: &str) -> (u128, u128, u128, u128, usize) {
+    /// Milliseconds of the first loss, the outage, the time unserved and the moment all is well.
+    fn outage(pattern: &str) -> (u128, u128, u128, u128) {
         let (start, probes) = probes(pattern);
-        let Outcome::Recovered(outage) = judge(&probes) else {
+        let Outcome::Recovered(outage) = judge(&probes, LIMIT) else {
             panic!("{pattern} did not recover")
         };
         (
@@ -94,26 +117,33 @@ mod tests {
             outage.length().as_millis(),
             outage.unserved.as_millis(),
             (outage.whole - start).as_millis(),
-            outage.lost,
         )
     }
 
     #[test]
     fn an_outage_goes_from_the_first_lost_to_the_first_back() {
-        assert_eq!(outage("!!...!!!"), (20, 30, 30, 50, 3));
-        assert_eq!(outage(".!"), (0, 10, 10, 10, 1));
+        assert_eq!(outage("!!...!!!"), (20, 31, 31, 51));
+        assert_eq!(outage(".!"), (0, 11, 11, 11));
     }
 
     #[test]
     fn later_interruptions_are_unserved_time_too() {
-        assert_eq!(outage("!...!!..!!.!"), (10, 30, 60, 110, 6));
+        assert_eq!(outage("!...!!..!!.!"), (10, 31, 63, 111));
+    }
+
+    #[test]
+    fn what_waited_in_a_queue_was_not_served() {
+        // The third to fifth were kept and came back together with the sixth.
+        assert_eq!(outage("!.321!!"), (10, 41, 41, 51));
+        assert_eq!(outage("!21!!"), (10, 21, 21, 31));
     }
 
     #[test]
     fn nothing_lost_and_never_back() {
-        assert_eq!(judge(&probes("!!!!").1), Outcome::Unharmed);
-        assert_eq!(judge(&probes("!!..").1), Outcome::Lost);
-        assert_eq!(judge(&probes("!.!.").1), Outcome::Lost);
-        assert_eq!(judge(&[]), Outcome::Unharmed);
+        let outcome = |pattern| judge(&probes(pattern).1, LIMIT);
+        assert_eq!(outcome("!!!!"), Outcome::Unharmed);
+        assert_eq!(outcome("!!.."), Outcome::Lost);
+        assert_eq!(outcome("!.!."), Outcome::Lost);
+        assert_eq!(outcome(""), Outcome::Unharmed);
     }
 }
