@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tests::binaries;
 
+use crate::setting;
+
 /// Builds the reference plugins if they are not in the cache, and prints where they are.
 const SETUP: &str = include_str!("../setup.sh");
 
@@ -20,7 +22,7 @@ pub struct Programs {
     peers: OnceCell<PathBuf>,
     /// IPAM stores: on a disk, as `/var/lib/cni` is.
     stores: TempDir,
-    /// Attachment records: in `/run`, as the plugin's default is.
+    /// Attachment records: in memory, as the plugin's default `/run/berth` is.
     state: TempDir,
 }
 
@@ -45,7 +47,7 @@ impl Programs {
             berth,
             peers: OnceCell::new(),
             stores: folder("/var/tmp")?,
-            state: folder("/run")?,
+            state: folder(in_memory())?,
         })
     }
 
@@ -74,6 +76,15 @@ impl Programs {
     pub fn state(&self) -> &Path {
         self.state.path()
     }
+}
+
+/// Where a tmpfs is: `/run` is one on a machine that systemd started, but not in every container.
+fn in_memory() -> &'static str {
+    let candidates = ["/run", "/dev/shm"];
+    let found = candidates
+        .into_iter()
+        .find(|folder| setting::file_system(folder.as_ref()) == "tmpfs");
+    found.unwrap_or("/run")
 }
 
 fn build_peers() -> Result<PathBuf> {

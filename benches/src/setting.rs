@@ -6,10 +6,12 @@ use std::process::Command;
 
 use tests::rig::Rig;
 
+use crate::programs::Programs;
+
 /// Name and value of each fact about this machine that a figure depends on.
 ///
-/// `work` is the folder where the IPAM stores lie: its file system decides what an fsync costs.
-pub fn machine(work: &Path) -> Vec<(String, String)> {
+/// The file systems of the IPAM stores and of the records decide what an fsync costs.
+pub fn machine(programs: &Programs) -> Vec<(String, String)> {
     let uname = nix::sys::utsname::uname();
     let kernel = uname
         .map(|u| {
@@ -26,7 +28,9 @@ pub fn machine(work: &Path) -> Vec<(String, String)> {
         ("CPU".into(), format!("{cpus} × {}", cpu_model())),
         ("rig".into(), Rig::current().to_string()),
         ("load at the start".into(), load()),
-        ("stores on".into(), file_system(work)),
+        ("leases on".into(), file_system(programs.stores())),
+        ("records on".into(), file_system(programs.state())),
+        ("MTU".into(), "1500".into()),
     ]
 }
 
@@ -59,7 +63,7 @@ fn cpu_model() -> String {
 }
 
 /// The kind of the file system with the longest mount point above `path`.
-fn file_system(path: &Path) -> String {
+pub fn file_system(path: &Path) -> String {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     mounts
         .lines()

@@ -25,7 +25,7 @@ struct Arguments {
     /// Few repeats: to see that everything runs, not to be quoted.
     #[arg(long)]
     quick: bool,
-    /// Write the tables as PATH.json and PATH.md too.
+    /// Write the tables as PATH.json and PATH.md too; in the VM as PATH-vm-6.12.json and .md.
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// Only these measurements, comma-separated.
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let programs = Programs::prepare()?;
-    let mut setting = setting::machine(programs.stores());
+    let mut setting = setting::machine(&programs);
     setting.push((
         "berth".into(),
         setting::version(&binaries::berth()?, "--version"),
@@ -69,12 +69,17 @@ fn measure(arguments: &Arguments) -> Result<()> {
         "Open vSwitch".into(),
         setting::version("ovs-vswitchd".as_ref(), "--version"),
     ));
-    let mut report = Report::new("bench-cni", setting, arguments.out.clone());
+    let rig = Rig::current();
+    // One command measures here and in the VM with the same arguments: neither may overwrite the other's tables.
+    let out = arguments.out.as_ref().map(|out| match rig.is_vm() {
+        true => PathBuf::from(format!("{}-{rig}", out.display())),
+        false => out.clone(),
+    });
+    let mut report = Report::new("bench-cni", setting, out);
 
-    let in_vm = Rig::current().is_vm();
-    let wanted = |m| match arguments.only.as_slice() {
-        [] => !in_vm || m == Measurement::Outage,
-        only => only.contains(&m),
+    let wanted = |m| {
+        (!rig.is_vm() || m == Measurement::Outage)
+            && (arguments.only.is_empty() || arguments.only.contains(&m))
     };
     let repeats = |full: usize, quick: usize| if arguments.quick { quick } else { full };
 

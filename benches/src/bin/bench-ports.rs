@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let programs = Programs::prepare()?;
-    let mut setting = setting::machine(programs.stores());
+    let mut setting = setting::machine(&programs);
     let datapath = if Rig::current().is_vm() {
         Datapath::Kernel
     } else {
