@@ -65,6 +65,8 @@ impl BarePort {
     /// When the switch refuses or does not act.
     pub fn once(&self) -> Result<(f64, f64)> {
         self.runtime.block_on(async {
+            // What the plugin has left for vswitchd to do is not this port's.
+            self.switch.settled(LIMIT).await?;
             let start = Instant::now();
             self.switch
                 .add_port(&self.spec)

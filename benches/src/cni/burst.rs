@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::netns::Netns;
+use tests::wait;
 
 use crate::contender::{Contender, address};
 use crate::interrupt;
@@ -106,11 +107,19 @@ fn once(contender: &Contender, pods: &[Netns], round: usize, times: &mut Times) 
         contender.del(&containers[pod], pods[pod].path(), &results[pod])
     })?;
     times.del_all.push(elapsed);
-    let after = leftovers(contender)?;
-    ensure!(
-        before == after,
-        "before the ADDs there were {before:?}, after the DELs {after:?}"
+    let mut after = BTreeSet::new();
+    // DEL may leave the end of a device to the kernel, but not for long.
+    let gone = wait::until(
+        Duration::from_secs(30),
+        "the pods' links and leases to go",
+        || {
+            after = leftovers(contender).unwrap_or_default();
+            after == before
+        },
     );
+    gone.with_context(|| {
+        format!("before the ADDs there were {before:?}, after the DELs {after:?}")
+    })?;
     Ok(())
 }
 
