@@ -98,7 +98,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
         }
     }
     if wanted(Measurement::Outage) {
-        let kills = repeats(5, 2);
+        // Emulation takes ten times as long, and its figures say no more for being repeated.
+        let kills = if rig.is_vm() {
+            repeats(3, 1)
+        } else {
+            repeats(5, 2)
+        };
         let mut table = outage::table(kills);
         let measured = outages(&programs, arguments, kills, &mut table);
         // What was measured before a failure is worth its minutes.
