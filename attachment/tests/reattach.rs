@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use attachment::{Action, Strategy};
-use node::{Node, strategies};
+use node::{Node, Pod, strategies};
 use tests::rig::Rig;
 use tests::traffic::TcpSession;
+use tests::wait;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -23,12 +24,11 @@ fn across_restart(
             let one = node.attached(1, strategy).with_context(what)?;
             let two = node.attached(2, strategy).with_context(what)?;
             for address in ["10.1.0.2", "fd00:1::2"] {
-                let session = TcpSession::start(&one.netns, &two.netns, address.parse()?)
-                    .with_context(what)?;
+                let session = started(&node, &one, &two, address).with_context(what)?;
                 restart(&mut node).with_context(what)?;
                 let done = node.settle().with_context(what)?;
                 after(&node, strategy, &done).with_context(what)?;
-                session.await_progress(LIMIT).with_context(what)?;
+                goes_on(&node, &one, &session).with_context(what)?;
                 session.finish()?.intact().with_context(what)?;
             }
             for pod in [&one, &two] {
@@ -42,6 +42,29 @@ fn across_restart(
         }
     }
     Ok(())
+}
+
+/// Opens a session. Between pods whose ports vswitchd forgets, once both are there.
+fn started(node: &Node, one: &Pod, two: &Pod, address: &str) -> Result<TcpSession> {
+    let start = || TcpSession::start(&one.netns, &two.netns, address.parse()?);
+    if !node.forgets(one) {
+        return start();
+    }
+    wait::until_ok(LIMIT, "a session between forgotten ports", || {
+        node.settle()?;
+        start()
+    })
+}
+
+/// Sees the session go on, while ports that vswitchd forgets are brought back.
+fn goes_on(node: &Node, pod: &Pod, session: &TcpSession) -> Result<()> {
+    if !node.forgets(pod) {
+        return session.await_progress(LIMIT);
+    }
+    wait::until_ok(LIMIT, "a session over forgotten ports to go on", || {
+        node.settle()?;
+        session.await_progress(Duration::from_secs(2))
+    })
 }
 
 #[test]
