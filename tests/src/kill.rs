@@ -80,7 +80,7 @@ fn sweep(port: Option<(Datapath, Strategy)>, verb: Verb, shard: usize) -> Result
     Ok(())
 }
 
-/// One life of the plugin that ends at its `number`-th call; false if it ended by itself before.
+/// One life of the plugin that ends at its `number`-th call; false if all was done before.
 fn attempt(node: &Node, verb: Verb, number: usize) -> Result<bool> {
     let netns = Netns::new("kill")?;
     let cni = node.cni("kill", netns.path())?;
@@ -94,10 +94,12 @@ fn attempt(node: &Node, verb: Verb, number: usize) -> Result<bool> {
             fatal.call("DEL")?
         }
     };
-    let died = answer.status.is_none_or(|status| status == 128 + 9);
-    if !died {
-        // Only a helper of the plugin may have died, which must not make it fail.
-        answer.success()?;
+    // A program that the plugin runs is killed at its own N-th call too: then the plugin lives to say so.
+    let died = answer.status != Some(0);
+    if answer.status == Some(1) {
+        answer
+            .failure()
+            .context("a death of a program it runs must be an error object")?;
     }
     cni.del().context("DEL after the death")?;
     collect_garbage(node, &cni).context("GC after the death")?;
