@@ -14,10 +14,13 @@ pub fn run(work: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
-    if interrupt::check().is_ok() {
-        for note in notes {
-            eprintln!("{note}");
-        }
+    // Whatever was under way when the user stopped it did not fail: its logs would hide the reason.
+    if let Err(interruption) = interrupt::check() {
+        eprintln!("{interruption}");
+        return ExitCode::FAILURE;
+    }
+    for note in notes {
+        eprintln!("{note}");
     }
     eprintln!("error: {error:#}");
     ExitCode::FAILURE

@@ -36,7 +36,7 @@ pub fn check() -> anyhow::Result<()> {
         .get()
         .is_some_and(|asked| asked.load(Ordering::Relaxed))
     {
-        bail!("interrupted: cleaning up");
+        bail!("interrupted; everything is cleaned up");
     }
     Ok(())
 }
