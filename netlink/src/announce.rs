@@ -7,8 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, sendto, socket,
+};
 
 use crate::{Error, MacAddr, Netns, Result, check_name};
 
@@ -35,7 +38,7 @@ impl Netns {
 }
 
 fn send(name: &str, mac: MacAddr, addresses: &[IpAddr]) -> nix::Result<()> {
-    let device = link_address(name)?.ok_or(Errno::ENODEV)?;
+    let device = link_address(name)?;
     // Protocol 0: a socket that receives nothing.
     let socket = socket(
         AddressFamily::Packet,
@@ -53,11 +56,25 @@ fn send(name: &str, mac: MacAddr, addresses: &[IpAddr]) -> nix::Result<()> {
     Ok(())
 }
 
-/// The packet address of a device, which carries its index.
-fn link_address(name: &str) -> nix::Result<Option<LinkAddr>> {
-    Ok(getifaddrs()?
-        .filter(|interface| interface.interface_name == name)
-        .find_map(|interface| interface.address?.as_link_addr().copied()))
+/// The packet address of a device. Looked up by name with one ioctl: a list of devices would wait for the lock that
+/// whoever changes devices holds, and addresses are announced just when many change.
+fn link_address(name: &str) -> nix::Result<LinkAddr> {
+    let index = if_nametoindex(name)?;
+    let length = size_of::<libc::sockaddr_ll>();
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as libc::c_ushort,
+        sll_protocol: 0,
+        sll_ifindex: i32::try_from(index).map_err(|_| Errno::ENODEV)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the pointer is to a whole sockaddr_ll, whose family says so and whose length is passed along; it is
+    // copied, not kept.
+    let address =
+        unsafe { LinkAddr::from_raw((&raw const address).cast(), Some(length as libc::socklen_t)) };
+    address.ok_or(Errno::EINVAL)
 }
 
 fn ethernet(destination: [u8; 6], source: MacAddr, kind: [u8; 2]) -> Vec<u8> {
