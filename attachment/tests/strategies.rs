@@ -23,8 +23,8 @@ fn attached_pods_talk_and_leave_nothing() -> Result<()> {
     everywhere(|node, strategy| {
         let one = node.attached(1, strategy)?;
         let two = node.attached(2, strategy)?;
-        one.reaches(&two, "10.1.0.2")?;
-        two.reaches(&one, "fd00:1::1")?;
+        node.reaches(&one, &two, "10.1.0.2")?;
+        node.reaches(&two, &one, "fd00:1::1")?;
         node.healthy(&one)?;
         node.healthy(&two)?;
         if !node.forgets(&one) {

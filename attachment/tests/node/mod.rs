@@ -206,6 +206,18 @@ impl Node {
         )
     }
 
+    /// Asserts that the first pod reaches the second, while ports that vswitchd forgets
+    /// are brought back.
+    pub fn reaches(&self, from: &Pod, to: &Pod, address: &str) -> Result<()> {
+        if !self.forgets(from) {
+            return from.reaches(to, address);
+        }
+        tests::wait::until_ok(Duration::from_secs(60), "forgotten ports to serve", || {
+            self.settle()?;
+            from.reaches(to, address)
+        })
+    }
+
     /// One look and everything it plans, as the daemon does. `memory` as it carries it.
     pub fn repair(&self, memory: &mut Memory, now: Duration) -> Result<Vec<Action>> {
         let socket: PathBuf = self.ovs.socket().to_owned();
