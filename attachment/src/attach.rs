@@ -1,7 +1,8 @@
 //! ADD: complete and write the record, make the devices, undo everything on error.
 
-use netlink::Netns;
+use netlink::{MacAddr, Netns};
 
+use crate::device::{is_marked, is_ours};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
@@ -27,8 +28,11 @@ const ETHERNET_MTU: u32 = 1500;
 /// [`Error::NotUndone`], and the record stays in phase `deleting` for the daemon.
 pub async fn attach(host: &Host, store: &Store, record: &mut Attachment) -> Result<()> {
     let key = record.key();
-    if let Some(former) = store.read(&key)?
-        && former.phase == Phase::Ready
+    // A corrupt record says nothing about what is there; the marks do.
+    let former = store.read(&key).ok().flatten();
+    if former
+        .as_ref()
+        .is_some_and(|former| former.phase == Phase::Ready)
     {
         return Err(Error::Exists { key });
     }
@@ -47,7 +51,8 @@ pub async fn attach(host: &Host, store: &Store, record: &mut Attachment) -> Resu
         }
         None => None,
     };
-    free(host, &inside, ports.as_ref(), record).await?;
+    let former_mac = former.map(|former| former.mac);
+    free(host, &inside, ports.as_ref(), record, former_mac).await?;
     complete(host, store, record).await?;
 
     record.phase = Phase::Adding;
@@ -96,10 +101,9 @@ async fn free(
     inside: &Inside,
     ports: Option<&Ports>,
     record: &Attachment,
+    former_mac: Option<MacAddr>,
 ) -> Result<()> {
     let key = record.key();
-    let alias = key.alias();
-    let marked = |link: &netlink::Link| link.alias.as_deref() == Some(alias.as_str());
     let row = match ports {
         Some(ports) => ports.ours(&key).await?,
         None => None,
@@ -108,14 +112,17 @@ async fn free(
     let in_pod = inside.netlink.link_by_name(&record.ifname).await?;
     if let Some(link) = in_root
         .as_ref()
-        .filter(|link| !marked(link) && row.is_none())
+        .filter(|link| !is_marked(link, &key) && row.is_none())
     {
         return Err(Error::LinkTaken {
             name: link.name.clone(),
             found: link.kind.clone().unwrap_or_else(|| "no kind".to_owned()),
         });
     }
-    if in_pod.as_ref().is_some_and(|link| !marked(link)) {
+    if in_pod
+        .as_ref()
+        .is_some_and(|link| !is_ours(link, &key, former_mac))
+    {
         return Err(Error::PodLinkExists {
             ifname: record.ifname.clone(),
             path: record.netns.path.clone(),
@@ -128,7 +135,7 @@ async fn free(
     if let Some(ports) = ports {
         ports.remove(&key).await?;
     }
-    crate::detach::remove_links(host, Some(inside), &key).await
+    crate::detach::remove_links(host, Some(inside), &key, former_mac).await
 }
 
 /// Fills in what the caller left open.

@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use netlink::{Link, Netns};
+use netlink::{Link, MacAddr, Netns};
 
-use crate::device::is_marked;
+use crate::device::{is_marked, is_ours};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::names;
@@ -86,7 +86,8 @@ pub async fn detach(host: &Host, store: &Store, request: &DetachRequest<'_>) -> 
             errors.push(error);
         }
     }
-    if let Err(error) = remove_links(host, inside.as_ref(), request.key).await {
+    let mac = request.record.map(|record| record.mac);
+    if let Err(error) = remove_links(host, inside.as_ref(), request.key, mac).await {
         errors.push(error);
     }
     Detached { errors }
@@ -136,9 +137,14 @@ fn inside(host: &Host, request: &DetachRequest<'_>) -> Result<Option<Inside>> {
 }
 
 /// Deletes all devices that carry the mark of `key`: in the root namespace the host
-/// end, in the pod whatever there is. One deletion for each namespace, as each costs
+/// end, in the pod whatever there is, also what only the record's `mac` proves ours. One deletion for each namespace, as each costs
 /// an RCU barrier.
-pub(crate) async fn remove_links(host: &Host, inside: Option<&Inside>, key: &Key) -> Result<()> {
+pub(crate) async fn remove_links(
+    host: &Host,
+    inside: Option<&Inside>,
+    key: &Key,
+    mac: Option<MacAddr>,
+) -> Result<()> {
     let name = key.port_name();
     if let Some(link) = host.netlink.link_by_name(&name).await?
         && is_marked(&link, key)
@@ -150,7 +156,7 @@ pub(crate) async fn remove_links(host: &Host, inside: Option<&Inside>, key: &Key
     let mut ours = Vec::new();
     for name in [&key.ifname, &name, &aside] {
         if let Some(link) = inside.netlink.link_by_name(name).await?
-            && is_marked(&link, key)
+            && is_ours(&link, key, mac)
         {
             ours.push(link);
         }

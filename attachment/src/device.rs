@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use netlink::{Link, LinkChange, Netlink};
+use netlink::{Link, LinkChange, MacAddr, Netlink};
 
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
+use crate::names;
 use crate::record::{Attachment, Key};
 
 /// How long a device may take to appear after vswitchd has numbered its port.
@@ -42,9 +43,21 @@ pub(crate) async fn required(netlink: &Netlink, name: &str, place: &'static str)
         })
 }
 
-/// Whether `link` carries the mark of `key`.
+/// Whether `link` carries the mark of `key`: its alias, or, before it has one, the MAC
+/// that only the host end of this attachment's veth is born with. The kernel takes no
+/// alias at birth, and a plugin may be killed between the two.
 pub(crate) fn is_marked(link: &Link, key: &Key) -> bool {
-    link.alias.as_deref() == Some(key.alias().as_str())
+    match &link.alias {
+        Some(alias) => *alias == key.alias(),
+        None => link.mac == Some(names::host_mac(&key.container_id, &key.ifname)),
+    }
+}
+
+/// As [`is_marked`], for a device inside the pod of an attachment with a record: one of
+/// the pod's name with the record's MAC was made for it, as ADD had found none there.
+pub(crate) fn is_ours(link: &Link, key: &Key, mac: Option<MacAddr>) -> bool {
+    is_marked(link, key)
+        || (link.alias.is_none() && link.name == key.ifname && mac.is_some() && link.mac == mac)
 }
 
 /// Whether `link` is one that vswitchd makes: a tap or a port of the kernel datapath.

@@ -261,11 +261,16 @@ fn host_end_lives(record: &Attachment, observed: &Observed) -> bool {
 /// Whether anything of the attachment is left outside of its pod.
 fn remains(record: &Attachment, observed: &Observed) -> bool {
     let key = record.key();
+    let host_mac = names::host_mac(&key.container_id, &key.ifname);
     let link = observed
         .root
         .links
         .get(&record.port_name)
-        .is_some_and(|link| link.alias.as_deref() == Some(&key.alias()));
+        .is_some_and(|link| match &link.alias {
+            Some(alias) => *alias == key.alias(),
+            // An ADD that was killed right after it had made the veth.
+            None => link.mac == Some(host_mac),
+        });
     let row = record
         .port
         .switch()

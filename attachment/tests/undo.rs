@@ -242,3 +242,42 @@ fn what_a_killed_add_left_is_taken_over() -> Result<()> {
         node.clean()
     })
 }
+
+#[test]
+fn a_veth_without_its_mark_yet_is_known_by_its_mac() -> Result<()> {
+    // The kernel takes no alias at birth: an ADD may be killed between the two.
+    for with_record in [false, true] {
+        let node = Node::new(Rig::current().datapaths()[0])?;
+        let mut pod = node.pod(1, Strategy::Routed)?;
+        let key = pod.record.key();
+        let half_made = || -> Result<()> {
+            let host_mac = attachment::names::host_mac(&key.container_id, &key.ifname);
+            node.root.sh(&format!(
+                "ip link add {name} address {host_mac} type veth peer name half address {mac}",
+                name = pod.record.port_name,
+                mac = pod.record.mac,
+            ))?;
+            let pid = pod.netns.command("sleep").arg("60").spawn()?;
+            let mut pid = pid;
+            node.root
+                .sh(&format!("ip link set half netns {} name eth0", pid.id()))?;
+            pid.kill()?;
+            pid.wait()?;
+            Ok(())
+        };
+        half_made()?;
+        let record = with_record.then_some(&pod.record);
+        node.detach_key(&key, record, Some(pod.netns.path()))?;
+        pod.clean()?;
+        node.clean()?;
+
+        half_made()?;
+        if with_record {
+            let record = pod.record.clone();
+            node.run(|_, store| async move { Ok(store.write(&record)?) })?;
+            node.attach(&mut pod).context("a next ADD takes it over")?;
+            node.detach(&pod)?;
+        }
+    }
+    Ok(())
+}

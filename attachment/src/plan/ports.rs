@@ -169,15 +169,14 @@ fn blocked(link: &LinkView, expected: &str) -> Step {
 }
 
 fn rename(record: &Attachment, places: &Places, held: Option<i64>) -> Step {
+    let standing = places.pod.is_some_and(|pod| stand_in_over(pod, places));
     if let Some(pod) = places.pod
         && !ours(record, pod)
         && !pod.is_internal_port()
+        && !standing
     {
         return blocked(pod, "the internal port");
     }
-    let standing = places
-        .pod
-        .is_some_and(|pod| stand_in_over(record, pod, places));
     // A device that is down says nothing about its carrier.
     let alive = places
         .pod
@@ -264,7 +263,7 @@ pub fn in_place(record: &Attachment, state: &PodState, observed: &Observed) -> b
     let Some(pod) = places.pod else { return false };
     match record.strategy() {
         Strategy::Rename => {
-            (pod.is_internal_port() && !pod.is_dead_tap()) || stand_in_over(record, pod, &places)
+            (pod.is_internal_port() && !pod.is_dead_tap()) || stand_in_over(pod, &places)
         }
         Strategy::Bond => pod.is_kind("bond"),
         Strategy::Macvlan => pod.is_kind("macvlan"),
@@ -272,9 +271,9 @@ pub fn in_place(record: &Attachment, state: &PodState, observed: &Observed) -> b
     }
 }
 
-fn stand_in_over(record: &Attachment, pod: &LinkView, places: &Places) -> bool {
+fn stand_in_over(pod: &LinkView, places: &Places) -> bool {
+    // Its lower proves it ours, even if it was cut short before it was marked.
     pod.is_kind("macvlan")
-        && ours(record, pod)
         && places
             .root
             .is_some_and(|root| pod.lower == Some(root.index))

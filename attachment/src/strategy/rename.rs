@@ -43,7 +43,7 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
     let Some(fresh) = fresh.filter(is_internal_port) else {
         // Moved under its own name by a run that died before the renaming.
         if let Some(moved) = netlink.link_by_name(&record.port_name).await? {
-            make_room(inside, record, present.as_ref()).await?;
+            make_room(inside, record, present.as_ref(), None).await?;
             netlink.set_down(moved.index).await?;
             netlink.rename(moved.index, &record.ifname).await?;
             return l3::ensure(inside, record, moved.index).await;
@@ -53,7 +53,7 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
             place: "in the root namespace and in the pod",
         });
     };
-    make_room(inside, record, present.as_ref()).await?;
+    make_room(inside, record, present.as_ref(), Some(fresh.index)).await?;
     let moved = device::move_in(host, inside, record, fresh.index, &record.ifname).await?;
     l3::configure(inside, record, moved.index).await?;
     if let Some(stand_in) = present.filter(|link| link.kind.as_deref() == Some("macvlan")) {
@@ -65,12 +65,19 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
 }
 
 /// Frees the pod's name by putting aside what has it, as deleting that is slow.
-async fn make_room(inside: &Inside, record: &Attachment, present: Option<&Link>) -> Result<()> {
+async fn make_room(
+    inside: &Inside,
+    record: &Attachment,
+    present: Option<&Link>,
+    fresh: Option<u32>,
+) -> Result<()> {
     let Some(present) = present else {
         return Ok(());
     };
     let dead = present.kind.as_deref() == Some("tun") && !present.running;
-    if !is_marked(present, &record.key()) && !dead {
+    let stand_in =
+        present.kind.as_deref() == Some("macvlan") && fresh.is_some() && present.lower == fresh;
+    if !is_marked(present, &record.key()) && !dead && !stand_in {
         return Err(Error::LinkTaken {
             name: present.name.clone(),
             found: present.kind.clone().unwrap_or_default(),
@@ -99,7 +106,7 @@ pub(crate) async fn stand_in(host: &Host, inside: &Inside, record: &Attachment) 
     {
         return l3::ensure(inside, record, present.index).await;
     }
-    make_room(inside, record, present.as_ref()).await?;
+    make_room(inside, record, present.as_ref(), Some(fresh.index)).await?;
     let link = over(host, inside, record, &fresh).await?;
     l3::configure(inside, record, link.index).await
 }

@@ -5,10 +5,11 @@
 use netlink::{Link, VethPair, VethPeer, VethSpec};
 
 use super::Site;
-use crate::device::{self, is_marked};
+use crate::device::{self, is_ours};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
+use crate::names;
 use crate::record::{Attachment, Datapath, Port};
 use crate::undo::Step;
 
@@ -26,14 +27,12 @@ pub(crate) async fn make(site: &mut Site<'_>) -> Result<()> {
 pub(crate) async fn create(host: &Host, inside: &Inside, record: &Attachment) -> Result<VethPair> {
     let alias = record.key().alias();
     let mtu = (record.mtu != 0).then_some(record.mtu);
+    let host_mac = names::host_mac(&record.container_id, &record.ifname);
     let pair = host
         .netlink
         .create_veth(&VethSpec {
             name: &record.port_name,
-            mac: match &record.port {
-                Port::Routed(routed) => Some(routed.host_mac),
-                _ => None,
-            },
+            mac: Some(host_mac),
             mtu,
             alias: Some(&alias),
             up: false,
@@ -68,7 +67,7 @@ pub(crate) async fn clear(host: &Host, inside: &Inside, record: &Attachment) -> 
         let Some(link) = netlink.link_by_name(name).await? else {
             continue;
         };
-        if !is_marked(&link, &key) {
+        if !is_ours(&link, &key, Some(record.mac)) {
             return Err(taken(link));
         }
         netlink.delete(link.index).await?;
