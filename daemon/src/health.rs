@@ -65,7 +65,7 @@ pub fn problems(facts: &Facts, now: Instant) -> Vec<String> {
     let troubled: Vec<_> = facts
         .ports
         .iter()
-        .filter(|(_, port)| is_troubled(port.state) && !told(port))
+        .filter(|(_, port)| port.state.is_troubled() && !told(port))
         .collect();
     for (key, port) in troubled.iter().take(NAMED) {
         problems.push(format!(
@@ -91,18 +91,11 @@ pub fn port_counts(facts: &Facts) -> PortCounts {
     for port in facts.ports.values() {
         match port.state {
             PortState::Ready => counts.ready += 1,
-            PortState::Adding | PortState::Deleting => counts.changing += 1,
-            _ => counts.troubled += 1,
+            state if state.is_troubled() => counts.troubled += 1,
+            _ => counts.changing += 1,
         }
     }
     counts
-}
-
-fn is_troubled(state: PortState) -> bool {
-    !matches!(
-        state,
-        PortState::Ready | PortState::Adding | PortState::Deleting
-    )
 }
 
 #[cfg(test)]

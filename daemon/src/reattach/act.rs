@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use attachment::record::{Attachment, Key};
-use attachment::{Action, Actor};
+use attachment::{Action, Actor, Observed};
 
 use super::pending::SETTLE;
 use super::run::Reattach;
-use super::verdict::Done;
+use super::verdict::{Done, is_served};
 use crate::board::milliseconds;
 use crate::report::EventKind;
 
@@ -17,8 +17,16 @@ pub(super) type Results = BTreeMap<Key, Done>;
 
 impl Reattach {
     /// Carries the actions out in their order.
-    pub(super) async fn act(&mut self, records: &[Attachment], actions: &[Action]) -> Results {
+    pub(super) async fn act(
+        &mut self,
+        records: &[Attachment],
+        observed: &Observed,
+        actions: &[Action],
+    ) -> Results {
         let mut results = Results::new();
+        for record in records.iter().filter(|r| is_served(r, observed)) {
+            results.entry(record.key()).or_default().served = true;
+        }
         let actor = Actor::new(&self.host, &self.store);
         let mut yielded = false;
         for action in single(actions) {
@@ -37,12 +45,18 @@ impl Reattach {
                 }
                 _ => {}
             }
-            // What only tidies up does not hold up ports that have just been signalled.
-            yielded |= is_tidying(&action) && self.mailbox.pending().has_ports();
-            if yielded {
+            // What restores nothing does not hold up ports that have just been signalled.
+            let served = key.is_some_and(|key| results.get(key).is_some_and(|done| done.served));
+            let swaps = served && matches!(action, Action::MoveIn { .. });
+            let can_wait = swaps || is_tidying(&action);
+            yielded |= can_wait && self.mailbox.pending().has_ports();
+            if can_wait && yielded {
                 let at = Instant::now() + SETTLE;
                 match key {
-                    Some(key) => self.mailbox.pending().again(key.port_name(), at),
+                    Some(key) => {
+                        self.mailbox.pending().again(key.port_name(), at);
+                        results.entry(key.clone()).or_default().left |= served;
+                    }
                     None => self.mailbox.pending().all_by(at),
                 }
                 continue;

@@ -91,7 +91,7 @@ impl Reattach {
             "looked"
         );
         self.suspect(full, records, &observed);
-        let results = self.act(records, &actions).await;
+        let results = self.act(records, &observed, &actions).await;
         let changed = self.tell(batch, records, &results);
         if full {
             self.tidy(records, &observed, &actions, &results);

@@ -27,9 +27,16 @@ pub struct Batch {
     pub causes: BTreeMap<Cause, u32>,
     /// When each port was first signalled.
     pub since: BTreeMap<String, Instant>,
+    /// For a look at everything: when the first signal for it came.
+    pub all_since: Option<Instant>,
 }
 
 impl Batch {
+    /// When the first signal came that concerns a port.
+    pub fn first_signal(&self, port: &str) -> Option<Instant> {
+        self.since.get(port).copied().or(self.all_since)
+    }
+
     /// The causes in words: `link ×3, database`.
     pub fn cause(&self) -> String {
         let words: Vec<_> = self
@@ -48,6 +55,7 @@ impl Batch {
 #[derive(Debug, Default)]
 pub struct Pending {
     all_at: Option<Instant>,
+    all_since: Option<Instant>,
     ports: BTreeMap<String, Instant>,
     later: BTreeMap<String, Instant>,
     causes: BTreeMap<Cause, u32>,
@@ -68,6 +76,7 @@ impl Pending {
                     Cause::Start | Cause::Timer => Duration::ZERO,
                     _ => SETTLE,
                 };
+                self.all_since.get_or_insert(now);
                 self.all_by(now + wait);
             }
         }
@@ -103,7 +112,10 @@ impl Pending {
             return None;
         }
         let mut since = std::mem::take(&mut self.ports);
+        let mut all_since = None;
         let scope = if self.all_at.is_some_and(|at| at <= now) {
+            // Without a signal of its own it was asked for by the loop, for that time.
+            all_since = self.all_since.take().or(self.all_at);
             self.all_at = None;
             self.later.retain(|_, at| *at > now);
             Scope::All
@@ -127,6 +139,7 @@ impl Pending {
             scope,
             causes,
             since,
+            all_since,
         })
     }
 }

@@ -120,3 +120,18 @@ fn a_look_that_the_loop_asked_for_itself_has_a_cause_too() {
         Some("again")
     );
 }
+
+#[test]
+fn a_port_without_a_signal_of_its_own_counts_from_the_signal_for_everything() {
+    let mut pending = Pending::default();
+    let now = Instant::now();
+    pending.add(Signal::all(Cause::VswitchdDied), now);
+    pending.add(Signal::all(Cause::VswitchdStarted), now + SETTLE / 2);
+    pending.add(link("a"), now + SETTLE);
+    let batch = pending.take(now + SETTLE).expect("due");
+    assert_eq!(batch.first_signal("a"), Some(now + SETTLE));
+    assert_eq!(batch.first_signal("b"), Some(now));
+    pending.add(link("a"), now);
+    let batch = pending.take(now).expect("due");
+    assert_eq!(batch.first_signal("b"), None);
+}

@@ -40,14 +40,16 @@ impl Reattach {
             port.problem = problem;
             if done.repaired() {
                 changed += 1;
-                let since = batch.since.get(&record.port_name);
-                let took = since.map(|since| now.saturating_duration_since(*since));
+                let since = batch.first_signal(&record.port_name);
+                let took = since.map(|since| now.saturating_duration_since(since));
                 port.repairs += 1;
                 port.repaired_at_us = Some(clock::now_us());
                 port.repair_took_ms = took.map(milliseconds);
                 let pod = port.pod.clone().unwrap_or_else(|| key.to_string());
                 let detail = format!("{pod}: {}", done.verbs.join(", "));
-                facts.counts.reattach.observe(took.unwrap_or_default());
+                if let Some(took) = took {
+                    facts.counts.reattach.observe(took);
+                }
                 let name = record.port_name.clone();
                 facts.event(EventKind::Repaired, name, detail, took);
             }

@@ -1,7 +1,7 @@
 //! What a pass means for one attachment. Pure: actions and what came of them in, state and problem out.
 
 use attachment::record::{Attachment, Phase};
-use attachment::{Action, Drift, Outcome};
+use attachment::{Action, Drift, Observed, Outcome, Strategy};
 
 use crate::report::PortState;
 
@@ -16,6 +16,8 @@ pub struct Done {
     pub busy: bool,
     /// Something was left for a later pass.
     pub left: bool,
+    /// A stand-in serves the pod meanwhile.
+    pub served: bool,
     /// What the plan had to tell.
     pub reports: Vec<Drift>,
 }
@@ -34,10 +36,22 @@ impl Done {
         }
     }
 
-    /// Whether the attachment was changed, and all changes succeeded.
+    /// Whether something was restored to a pod that was without it, and all of it succeeded. Announcing an address,
+    /// sweeping up, and putting a port in the place of its stand-in restore nothing.
     pub fn repaired(&self) -> bool {
-        !self.verbs.is_empty() && self.error.is_none() && !self.busy
+        let restores = |verb: &&str| !matches!(*verb, "announce" | "sweep-aside" | "release");
+        !self.served && self.verbs.iter().any(restores) && self.error.is_none() && !self.busy
     }
+}
+
+/// Whether the pod's interface was a living stand-in for its own when it was looked at.
+pub fn is_served(record: &Attachment, observed: &Observed) -> bool {
+    let pod = observed.pods.get(&record.key());
+    let link = pod
+        .and_then(|pod| pod.state())
+        .and_then(|state| state.link(&record.ifname));
+    record.strategy() == Strategy::Rename
+        && link.is_some_and(|link| link.is_kind("macvlan") && link.up && link.carrier)
 }
 
 /// State of an attachment after a pass, and its problem in words.
@@ -61,6 +75,9 @@ pub fn state(record: &Attachment, done: &Done) -> (PortState, Option<String>) {
             _ => PortState::Failing,
         };
         return (state, Some(drift.to_string()));
+    }
+    if done.left && done.served {
+        return (PortState::StandIn, None);
     }
     if done.busy || done.left {
         return (PortState::Repairing, None);
@@ -107,10 +124,17 @@ mod tests {
             reports: vec![drift],
             ..Done::default()
         };
+        let left = |served| Done {
+            left: true,
+            served,
+            ..Done::default()
+        };
         let rows = [
             (after(vec![]), PortState::Ready),
             (after(vec![Ok(Outcome::Done)]), PortState::Ready),
             (after(vec![Ok(Outcome::Busy)]), PortState::Repairing),
+            (left(false), PortState::Repairing),
+            (left(true), PortState::StandIn),
             (
                 after(vec![Err("no".to_owned()), Ok(Outcome::Done)]),
                 PortState::Failing,
@@ -125,7 +149,10 @@ mod tests {
         for (done, expected) in rows {
             let (found, problem) = state(&record(Phase::Ready), &done);
             assert_eq!(found, expected, "{done:?}");
-            let silent = matches!(expected, PortState::Ready | PortState::Repairing);
+            let silent = matches!(
+                expected,
+                PortState::Ready | PortState::Repairing | PortState::StandIn
+            );
             assert_eq!(problem.is_none(), silent, "{done:?}");
         }
     }
@@ -149,5 +176,14 @@ mod tests {
         assert!(!after(vec![Ok(Outcome::Done), Err("no".to_owned())]).repaired());
         assert!(!after(vec![Ok(Outcome::Done), Ok(Outcome::Busy)]).repaired());
         assert!(!after(vec![Ok(Outcome::Gone)]).repaired());
+        let swapped = Done {
+            served: true,
+            ..after(vec![Ok(Outcome::Done)])
+        };
+        assert!(!swapped.repaired());
+        let mut swept = Done::default();
+        let keys = vec![Key::new("c1", "eth0")];
+        swept.add(&Action::SweepAside { keys }, Ok(Outcome::Done));
+        assert!(!swept.repaired());
     }
 }

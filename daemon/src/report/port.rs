@@ -12,6 +12,8 @@ pub enum PortState {
     Adding,
     /// Its DEL has not ended.
     Deleting,
+    /// Serves through a device that stands in for its own, which takes its place when nothing urgent is left.
+    StandIn,
     /// Not as it must be, and being repaired.
     Repairing,
     /// The repair failed; it is tried again.
@@ -24,10 +26,11 @@ pub enum PortState {
 
 impl PortState {
     /// Every state, for metrics that must show zeroes too.
-    pub const ALL: [PortState; 7] = [
+    pub const ALL: [PortState; 8] = [
         PortState::Ready,
         PortState::Adding,
         PortState::Deleting,
+        PortState::StandIn,
         PortState::Repairing,
         PortState::Failing,
         PortState::PodGone,
@@ -40,11 +43,20 @@ impl PortState {
             PortState::Ready => "ready",
             PortState::Adding => "adding",
             PortState::Deleting => "deleting",
+            PortState::StandIn => "stand-in",
             PortState::Repairing => "repairing",
             PortState::Failing => "failing",
             PortState::PodGone => "pod-gone",
             PortState::Unknown => "unknown",
         }
+    }
+
+    /// Whether the pod may be without its network, as far as can be told.
+    pub fn is_troubled(self) -> bool {
+        !matches!(
+            self,
+            PortState::Ready | PortState::Adding | PortState::Deleting | PortState::StandIn
+        )
     }
 }
 
@@ -116,15 +128,9 @@ pub struct PortsReport {
 }
 
 impl PortsReport {
-    /// Whether everything is as it must be, or on its way there through an ADD or DEL.
+    /// Whether no pod may be without its network.
     pub fn healthy(&self) -> bool {
-        self.corrupt_records.is_empty()
-            && self.ports.iter().all(|port| {
-                matches!(
-                    port.state,
-                    PortState::Ready | PortState::Adding | PortState::Deleting
-                )
-            })
+        self.corrupt_records.is_empty() && self.ports.iter().all(|port| !port.state.is_troubled())
     }
 }
 

@@ -74,7 +74,7 @@ pub struct PortCounts {
     pub total: usize,
     /// As they must be.
     pub ready: usize,
-    /// In the middle of an ADD or DEL.
+    /// In the middle of an ADD or DEL, or served by a stand-in.
     pub changing: usize,
     /// Not as they must be.
     pub troubled: usize,
