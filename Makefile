@@ -7,7 +7,7 @@ BIN := target/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help build install-deps demo test bench-cni bench-ports vm clean
+.PHONY: help build install-deps demo test test-vm bench-cni bench-ports vm clean
 
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
@@ -16,9 +16,13 @@ help:
 demo:
 	@rig/demo.sh
 
-## make test         everything: format, lints, unit tests, suites here and in the VM (up to 40 minutes)
+## make test         what CI runs: format, lints, unit tests, suites here and some in the VM (up to 40 minutes)
 test:
 	@rig/test.sh
+
+## make test-vm      every scenario in the VM, for the kernel datapath (hours); FILTER=s04 narrows it down
+test-vm:
+	@rig/test-vm.sh
 
 ## make build        static release programs in target/release: berth and its links, berthd, berthctl
 build:
