@@ -2,11 +2,17 @@
 //!
 //! A restart of a userspace vswitchd kills the tap of every pod. Moving a fresh one in
 //! costs an RCU barrier (16 ms at best), one after the other, so the last of a hundred
-//! pods would wait for seconds. A macvlan over the fresh tap costs a tenth of that,
-//! and both can be put in place while vswitchd is still away, as it opens a tap of the
-//! right name where it finds one. The price is that each pod is disturbed a second
-//! time, for the length of one move, when the tap itself takes its place; so that is
-//! done for one pod at a time, and not at all for a few.
+//! pods waits for seconds. A macvlan over the tap costs 2 ms at best, and both can be
+//! put in place while vswitchd is still away, as it opens a tap of the right name where
+//! it finds one; all that is left to do after its return is to tell the neighbours.
+//!
+//! Measured on two cores that were busy otherwise, median of three interleaved runs,
+//! from vswitchd's return to the last pod's: 20 pods 734 ms by moves, 443 ms by
+//! stand-ins, 202 ms prepared; 100 pods 6.1 s, 5.4 s, 1.4 s. (vswitchd reconfigures at
+//! every change to a device of its namespace, which is what stand-ins after its return
+//! mostly wait for.) The price is that each pod is disturbed a second time, for about
+//! the length of one move, when the tap itself takes its place; so that is done for one
+//! pod at a time, and not at all for a few.
 
 use std::time::Duration;
 
