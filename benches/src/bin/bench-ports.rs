@@ -84,8 +84,8 @@ fn measure(arguments: &Arguments) -> Result<()> {
         .collect();
     eprintln!("warming up");
     warm_up(&Path::Pair.lay(&programs, datapath)?);
-    for round in 0..arguments.rounds {
-        for (path, figures) in &mut measured {
+    let outcome = (0..arguments.rounds).try_for_each(|round| {
+        measured.iter_mut().try_for_each(|(path, figures)| {
             interrupt::check()?;
             eprintln!(
                 "round {} of {}: {}",
@@ -94,10 +94,12 @@ fn measure(arguments: &Arguments) -> Result<()> {
                 path.label()
             );
             let laid = path.lay(&programs, datapath)?;
-            figures.measure(*path, &laid, seconds)?;
-        }
-    }
-    report.add(table(&measured, arguments.rounds, seconds))
+            figures.measure(*path, &laid, seconds)
+        })
+    });
+    // What was measured before a failure is worth its minutes.
+    report.add(table(&measured, arguments.rounds, seconds))?;
+    outcome
 }
 
 /// Whether the path can be laid here: a strategy that the rig has not is left out of the default.

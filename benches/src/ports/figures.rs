@@ -33,6 +33,10 @@ impl Figures {
             .push(sockperf::datagrams(laid, seconds).with_context(context("datagrams"))?);
         self.latency
             .push(sockperf::latency(laid, seconds).with_context(context("ping-pong"))?);
+        eprintln!(
+            "  {:.3?} {:.3?} Gbit/s, {:.0?}/s, {:.2?} µs",
+            self.one, self.four, self.datagrams, self.latency
+        );
         Ok(())
     }
 }

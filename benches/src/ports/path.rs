@@ -1,13 +1,17 @@
 //! The ways from one pod to another, laid out ready for traffic.
 
-use std::net::Ipv4Addr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tests::netns::Netns;
 use tests::ovs::{Datapath, Ovs};
 use tests::rig::Strategy;
+use tests::wait;
 
 use crate::contender::{self, BRIDGE, Contender};
+use crate::node_daemon::NodeDaemon;
 use crate::programs::Programs;
 use crate::wire;
 
@@ -49,9 +53,35 @@ pub struct Laid {
 #[derive(Debug)]
 enum Between {
     Nothing,
-    Node { _node: Netns },
-    Switch { _ovs: Ovs, _node: Netns },
-    Berth { _contender: Box<Contender> },
+    Node {
+        _node: Netns,
+    },
+    Switch {
+        _ovs: Ovs,
+        _node: Netns,
+    },
+    Berth {
+        _daemon: Option<NodeDaemon>,
+        _contender: Box<Contender>,
+    },
+}
+
+impl Laid {
+    /// Wait until the server's pod answers the client's: a port that nobody listens on refuses at once.
+    fn await_answer(&self) -> Result<()> {
+        let target = SocketAddr::from((self.address, 9));
+        wait::until(
+            Duration::from_secs(30),
+            "the server's pod to answer",
+            || {
+                let refused = self.client.run(|| {
+                    let tried = TcpStream::connect_timeout(&target, Duration::from_secs(1));
+                    Ok(tried.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused))
+                });
+                refused.unwrap_or(false)
+            },
+        )
+    }
 }
 
 impl Path {
@@ -83,7 +113,8 @@ impl Path {
             Path::Bridge => bridge(client, server),
             Path::Pair => pair(client, server),
         };
-        laid.with_context(|| format!("cannot lay the path {}", self.label()))
+        laid.and_then(|laid| laid.await_answer().map(|()| laid))
+            .with_context(|| format!("cannot lay the path {}", self.label()))
     }
 }
 
@@ -143,24 +174,29 @@ fn berth(
     let contender = Contender::on_ovs(programs, strategy, datapath)?;
     attach(&contender, "client", &client)?;
     let address = attach(&contender, "server", &server)?;
+    let between = Between::Berth {
+        _daemon: None,
+        _contender: Box::new(contender),
+    };
     Ok(Laid {
         client,
         server,
         address,
-        _between: Between::Berth {
-            _contender: Box::new(contender),
-        },
+        _between: between,
     })
 }
 
 /// Here only the client's port is berth's. On the kernel datapath a renamed port is lost when the next one is
-/// added, so the server has the same port unrenamed; the two differ in nothing that a packet meets.
+/// added, so the server has the same port unrenamed; the two differ in nothing that a packet meets. The daemon runs,
+/// for it is what puts a lost one back.
 fn renamed(programs: &Programs, datapath: Datapath, client: Netns, server: Netns) -> Result<Laid> {
     let contender = Contender::on_ovs(programs, Strategy::Rename, datapath)?;
     let ovs = contender.ovs().context("no switch")?;
     by_hand(ovs, contender.node(), &server, "server", SERVER)?;
+    let daemon = NodeDaemon::start(&contender)?;
     attach(&contender, "client", &client)?;
     let between = Between::Berth {
+        _daemon: Some(daemon),
         _contender: Box::new(contender),
     };
     Ok(Laid {
