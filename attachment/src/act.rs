@@ -76,10 +76,12 @@ impl<'a> Actor<'a> {
     }
 
     async fn on_attachment(&self, key: &Key, action: &Action) -> Result<Outcome> {
-        let Some(_lock) = self.store.try_lock(key)? else {
+        let Some(lock) = self.store.try_lock(key)? else {
             return Ok(Outcome::Busy);
         };
         let Some(mut record) = self.store.read(key)? else {
+            // DEL has retired the lock's file, and this look has made it anew.
+            lock.retire();
             return Ok(Outcome::Gone);
         };
         if record.phase != Phase::Ready {
@@ -186,11 +188,12 @@ impl<'a> Actor<'a> {
     async fn sweep(&self, keys: &[Key]) -> Result<Outcome> {
         let mut outcome = Outcome::Done;
         for key in keys {
-            let Some(_lock) = self.store.try_lock(key)? else {
+            let Some(lock) = self.store.try_lock(key)? else {
                 outcome = Outcome::Busy;
                 continue;
             };
             let Some(record) = self.store.read(key)? else {
+                lock.retire();
                 continue;
             };
             let inside = Inside::open(&record)?;
@@ -203,10 +206,11 @@ impl<'a> Actor<'a> {
     }
 
     async fn release(&self, key: &Key) -> Result<Outcome> {
-        let Some(_lock) = self.store.try_lock(key)? else {
+        let Some(lock) = self.store.try_lock(key)? else {
             return Ok(Outcome::Busy);
         };
         let Some(record) = self.store.read(key)? else {
+            lock.retire();
             return Ok(Outcome::Gone);
         };
         let request = DetachRequest {
