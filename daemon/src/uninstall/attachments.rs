@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use attachment::record::Attachment;
 use attachment::view::{Observed, PodView};
-use attachment::{Action, Actor, Host, Look, Memory, Store, look_at_switch, observe, plan};
+use attachment::{
+    Action, Actor, Host, Look, Memory, Outcome, Store, look_at_switch, observe, plan,
+};
 use ovs::Session;
 
 use super::Removal;
@@ -48,8 +50,10 @@ async fn try_remove(settings: &Settings, removal: &mut Removal) -> Result<(), St
             _ => continue,
         };
         match actor.act(&action).await {
-            Ok(_) if line.is_empty() => {}
-            Ok(_) => removal.removed.push(line),
+            Ok(Outcome::Done) if line.is_empty() => {}
+            Ok(Outcome::Done) => removal.removed.push(line),
+            // Somebody else is at it, or it is gone: its record is not ours to take away now.
+            Ok(_) => failed.extend(action.key().cloned()),
             Err(error) => {
                 failed.extend(action.key().cloned());
                 removal.errors.push(format!("{}: {error}", action.verb()));
@@ -61,7 +65,26 @@ async fn try_remove(settings: &Settings, removal: &mut Removal) -> Result<(), St
         .partition(|record| is_gone(record, &first) && is_gone(record, &second));
     let confs = confs::read(&settings.cni_conf_dir).map_err(|error| error.to_string())?;
     let networks = confs::networks(&confs, &dead, &settings.ipam_dir);
-    for record in dead.iter().filter(|r| !failed.contains(&r.key())) {
+    // Nor is the record of a port whose switch did not answer: it is all that is known of the port.
+    let answers = |record: &Attachment| {
+        let switch = record.port.switch().map(|port| &port.socket);
+        switch.is_none_or(|socket| {
+            second
+                .switches
+                .get(socket)
+                .is_some_and(|s| s.state().is_some())
+        })
+    };
+    for record in dead {
+        if failed.contains(&record.key()) || !answers(&record) {
+            let line = format!(
+                "{}: its port is still there, run uninstall again",
+                record.key()
+            );
+            removal.errors.push(line);
+            continue;
+        }
+        let record = &record;
         let data_dir = confs::data_dir(&networks, record, &settings.ipam_dir);
         remove_record(&store, data_dir, record, removal);
     }
