@@ -152,23 +152,11 @@ fn attributes(stage: &Stage, port: &str) -> Result<String> {
     Ok(format!("{row}\n{port}\n{mirror}"))
 }
 
-/// NO_FLOOD is OpenFlow's, kept by vswitchd in memory alone: the daemon puts it back.
+/// NO_FLOOD is OpenFlow's, kept by vswitchd in memory alone: the daemon sets it again where the record has it.
 fn no_flood(case: Case) -> Result<()> {
     let mut stage = stage(case)?;
     let port = stage.b.port(&stage.node)?;
-    stage
-        .node
-        .ovs()
-        .ofctl(&["mod-port", BRIDGE, &port, "no-flood"])?;
-    wait::until_ok(LIMIT, "the daemon to have learnt of NO_FLOOD", || {
-        let record = stage.b.record(&stage.node)?;
-        ensure!(
-            record["port"]["no_flood"] == json!(true),
-            "{}",
-            record["port"]
-        );
-        Ok(())
-    })?;
+    write_no_flood(&stage, true)?;
     stage.node.ovs_mut().kill_vswitchd()?;
     stage.node.ovs_mut().start_vswitchd()?;
     wait::until_ok(LIMIT, "NO_FLOOD to be set again", || {
