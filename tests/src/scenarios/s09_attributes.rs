@@ -166,9 +166,22 @@ fn no_flood(case: Case) -> Result<()> {
         ensure!(config.contains("NO_FLOOD"), "{shown}");
         Ok(())
     })?;
+    write_no_flood(&stage, false)?;
     stage
         .node
         .ovs()
         .ofctl(&["mod-port", BRIDGE, &port, "flood"])?;
     stage.strike()
+}
+
+/// Changes the record of the answering pod as a tool of the operator's would: whole, by rename.
+fn write_no_flood(stage: &Stage, value: bool) -> Result<()> {
+    let mut record = stage.b.record(&stage.node)?;
+    record["port"]["no_flood"] = json!(value);
+    let name = format!("{}.eth0.json", stage.b.container);
+    let new = stage.node.scratch().join("record");
+    std::fs::write(&new, record.to_string())?;
+    let path = stage.node.state_dir().join("attachments").join(name);
+    std::fs::rename(&new, path)?;
+    Ok(())
 }
