@@ -46,7 +46,7 @@ toolchain_key() {
 }
 
 PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-command -v rustup >/dev/null || die "rustup is missing: install it as https://rustup.rs says, or add it to PATH"
+command -v rustup >/dev/null || die "rustup is missing: install it, or add it to PATH"
 channel="$(toolchain_key channel | tr -d ' ')"
 components="$(toolchain_key components)"
 targets="$(toolchain_key targets)"
