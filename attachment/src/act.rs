@@ -65,7 +65,8 @@ impl<'a> Actor<'a> {
             Action::AddPort { key }
             | Action::CompletePort { key }
             | Action::RecreatePort { key }
-            | Action::SetNoFlood { key }
+            | Action::SetNoFlood { key, .. }
+            | Action::LearnNoFlood { key, .. }
             | Action::StandIn { key }
             | Action::Announce { key }
             | Action::MoveIn { key }
@@ -96,6 +97,12 @@ impl<'a> Actor<'a> {
                 ports.add(&record).await?;
             }
             Action::SetNoFlood { .. } => set_no_flood(&record).await?,
+            Action::LearnNoFlood { off, .. } => {
+                if let Some(port) = record.port.switch_mut() {
+                    port.no_flood = *off;
+                    self.store.write(&record)?;
+                }
+            }
             Action::StandIn { .. } => {
                 let inside = Inside::open(&record)?;
                 rename::stand_in(self.host, &inside, &record).await?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::drift::Drift;
+use crate::flood::Life;
 use crate::record::{Datapath, Key};
 
 /// One repair. Those of one attachment name it; the record says the rest.
@@ -39,6 +40,15 @@ pub enum Action {
     SetNoFlood {
         /// Attachment.
         key: Key,
+        /// How long the bit will live.
+        life: Life,
+    },
+    /// Write into the record that an operator set OpenFlow's NO_FLOOD bit, or cleared it.
+    LearnNoFlood {
+        /// Attachment.
+        key: Key,
+        /// Whether NO_FLOOD is set.
+        off: bool,
     },
     /// `rename`, userspace: put a macvlan over the port's tap into the pod at once. While
     /// vswitchd is away the tap is made here, for vswitchd to find.
@@ -46,8 +56,9 @@ pub enum Action {
         /// Attachment.
         key: Key,
     },
-    /// Tell the neighbours of a pod with a stand-in that was made while vswitchd was away
-    /// where its addresses are: who asked meanwhile asks again only after a second.
+    /// Tell the neighbours of a pod that was without traffic where its addresses are (a
+    /// stand-in that was made while vswitchd was away, a macvlan that had no carrier): who
+    /// asked meanwhile asks again only after a second.
     Announce {
         /// Attachment.
         key: Key,
@@ -120,7 +131,8 @@ impl Action {
             Self::AddPort { key }
             | Self::CompletePort { key }
             | Self::RecreatePort { key }
-            | Self::SetNoFlood { key }
+            | Self::SetNoFlood { key, .. }
+            | Self::LearnNoFlood { key, .. }
             | Self::StandIn { key }
             | Self::Announce { key }
             | Self::MoveIn { key }
@@ -147,6 +159,7 @@ impl Action {
             Self::CompletePort { .. } => "complete-port",
             Self::RecreatePort { .. } => "recreate-port",
             Self::SetNoFlood { .. } => "set-no-flood",
+            Self::LearnNoFlood { .. } => "learn-no-flood",
             Self::StandIn { .. } => "stand-in",
             Self::Announce { .. } => "announce",
             Self::MoveIn { .. } => "move-in",

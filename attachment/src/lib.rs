@@ -18,6 +18,7 @@ mod detach;
 mod device;
 mod drift;
 mod error;
+pub mod flood;
 mod host;
 mod l3;
 mod memory;

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::action::Action;
+use crate::flood::Life;
 use crate::record::{Attachment, Datapath, Key};
 use crate::strategy::Strategy;
-use crate::view::Observed;
+use crate::view::{Observed, PodView};
 
 /// How far apart two looks must be before anything is deleted on their word.
 pub const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -69,8 +70,12 @@ pub struct Memory {
     pub suspicions: BTreeMap<Suspicion, Duration>,
     /// Repairs that did not hold.
     pub attempts: BTreeMap<Key, Attempts>,
-    /// Attachments with a stand-in whose neighbours have not been told since.
+    /// Attachments that were without traffic, and whose neighbours have not been told since
+    /// that they are back: those with a stand-in, and macvlans that lost their carrier.
     pub unannounced: BTreeSet<Key>,
+    /// Attachments whose port had NO_FLOOD set when last looked at, or had it set by us since,
+    /// and the life of the bit.
+    pub no_flood: BTreeMap<Key, Life>,
     /// When a port was last moved into its pod.
     pub last_move: Option<Duration>,
 }
@@ -95,11 +100,39 @@ impl Memory {
                 (suspicion, first)
             })
             .collect();
+        for record in records {
+            match crate::plan::flood_of(record, observed) {
+                Some(flood) if flood.off => {
+                    self.no_flood.insert(record.key(), flood.life.clone());
+                }
+                Some(_) => {
+                    self.no_flood.remove(&record.key());
+                }
+                None => {}
+            }
+        }
+        self.no_flood
+            .retain(|key, _| records.iter().any(|r| r.key() == *key));
+        self.mark_silent(records, observed);
         self.unannounced
             .retain(|key| records.iter().any(|r| r.key() == *key));
         self.attempts.retain(|key, attempts| {
             now.saturating_sub(attempts.last) < SETTLED && records.iter().any(|r| r.key() == *key)
         });
+    }
+
+    /// Takes in which macvlans have no carrier, as those over a tap that vswitchd has left:
+    /// the kernel forgets the neighbours of such a device, and who asks for one meanwhile
+    /// asks again only after a second.
+    pub fn mark_silent(&mut self, records: &[Attachment], observed: &Observed) {
+        let silent = records.iter().filter(|record| {
+            let state = observed.pods.get(&record.key()).and_then(PodView::state);
+            record.strategy() == Strategy::Macvlan
+                && state
+                    .and_then(|state| state.link(&record.ifname))
+                    .is_some_and(|link| link.up && !link.carrier)
+        });
+        self.unannounced.extend(silent.map(Attachment::key));
     }
 
     /// Takes in that `action` was carried out (`done`) or failed, at `now`.
@@ -118,6 +151,9 @@ impl Memory {
             Action::MoveIn { .. } => self.last_move = Some(now),
             Action::StandIn { .. } if done => {
                 self.unannounced.insert(key.clone());
+            }
+            Action::SetNoFlood { life, .. } if done => {
+                self.no_flood.insert(key.clone(), life.clone());
             }
             Action::Announce { .. } => {
                 self.unannounced.remove(key);

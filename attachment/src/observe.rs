@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 use netlink::{Link, Netlink, Netns};
-use ovs::openflow::{OpenFlow, PortConfig};
 use ovs::{PortRow, Snapshot, Switch, VswitchdWatch};
 
 use crate::error::Result;
+use crate::flood;
 use crate::host::Host;
 use crate::memory::Memory;
 use crate::names;
@@ -31,6 +31,9 @@ pub struct Look {
     pub state_dir: PathBuf,
     /// Whether the records are all there are and all readable.
     pub complete: bool,
+    /// Whether to ask for the NO_FLOOD bit of every port, and not only of those whose
+    /// record has it: not for looks that traffic waits for.
+    pub flood_bits: bool,
     /// The switches, by socket, as a session knows them or [`look_at_switch`] found.
     pub switches: BTreeMap<PathBuf, SwitchView>,
     /// What earlier looks left behind.
@@ -47,6 +50,7 @@ pub async fn observe(host: &Host, records: &[Attachment], look: Look) -> Result<
         now,
         state_dir,
         complete,
+        flood_bits,
         mut switches,
         memory,
     } = look;
@@ -55,9 +59,7 @@ pub async fn observe(host: &Host, records: &[Attachment], look: Look) -> Result<
     for record in records {
         pods.insert(record.key(), pod(host, record).await);
     }
-    for record in records {
-        flood_bits(record, &mut switches).await;
-    }
+    flood::look(records, &mut switches, flood_bits).await;
     let wall = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
@@ -329,31 +331,7 @@ fn view_of_port(row: &PortRow) -> PortView {
         mtu_request: row.interface.mtu_request.map(i64::from),
         ofport_request: row.interface.ofport_request.map(i64::from),
         external_ids,
+        row: Some(row.interface.uuid),
         no_flood: None,
     }
-}
-
-/// Asks for the flood bit where the record has one; it is in no database.
-async fn flood_bits(record: &Attachment, switches: &mut BTreeMap<PathBuf, SwitchView>) {
-    let Some(port) = record.port.switch().filter(|port| port.no_flood) else {
-        return;
-    };
-    let Some(SwitchView::Present(state)) = switches.get_mut(&port.socket) else {
-        return;
-    };
-    if !state.vswitchd_alive {
-        return;
-    }
-    let Some(view) = state.ports.get_mut(&record.port_name) else {
-        return;
-    };
-    let rundir = port.socket.parent().unwrap_or(Path::new("/"));
-    let asked = async {
-        let mut openflow = OpenFlow::connect(rundir, &port.bridge).await?;
-        openflow.port(&record.port_name).await
-    };
-    view.no_flood = asked
-        .await
-        .ok()
-        .map(|there| there.config.contains(PortConfig::NO_FLOOD));
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::action::Action;
 use crate::drift::Drift;
+use crate::flood::Flood;
 use crate::memory::{SECOND_LOOK, Suspicion};
 use crate::names;
 use crate::record::{Attachment, Key, Phase, SwitchPort};
@@ -289,6 +290,12 @@ fn live_switch<'a>(
     switch.vswitchd_alive.then_some((port, switch))
 }
 
+/// The flood bit of an attachment's port, where it was asked for.
+pub(crate) fn flood_of<'a>(record: &'a Attachment, observed: &'a Observed) -> Option<&'a Flood> {
+    let (_, switch) = live_switch(record, observed)?;
+    switch.ports.get(&record.port_name)?.no_flood.as_ref()
+}
+
 /// Rows of this node that no record owns, with their bridges.
 fn orphan_rows<'a>(
     records: &'a [Attachment],
@@ -358,13 +365,14 @@ fn rank(action: &Action) -> u8 {
         Action::RestoreHost { .. } => 6,
         Action::RestorePod { .. } => 7,
         Action::SetNoFlood { .. } => 8,
-        Action::CompletePort { .. } => 9,
-        Action::RecreatePort { .. } => 10,
-        Action::SweepAside { .. } => 11,
-        Action::Release { .. } => 12,
-        Action::DeleteOrphan { .. } => 13,
-        Action::LookAgain { .. } => 14,
-        Action::Report { .. } => 15,
+        Action::LearnNoFlood { .. } => 9,
+        Action::CompletePort { .. } => 10,
+        Action::RecreatePort { .. } => 11,
+        Action::SweepAside { .. } => 12,
+        Action::Release { .. } => 13,
+        Action::DeleteOrphan { .. } => 14,
+        Action::LookAgain { .. } => 15,
+        Action::Report { .. } => 16,
     }
 }
 

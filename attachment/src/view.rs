@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnetwork::IpNetwork;
 use netlink::MacAddr;
 
+use crate::flood::Flood;
 use crate::memory::Memory;
 use crate::record::{Datapath, Key, Neighbour, Route};
 
@@ -131,8 +132,10 @@ pub struct PortView {
     pub ofport_request: Option<i64>,
     /// `Interface.external_ids`.
     pub external_ids: BTreeMap<String, String>,
+    /// The row of the interface.
+    pub row: Option<ovs::Uuid>,
     /// OpenFlow's NO_FLOOD bit, where it was asked for.
-    pub no_flood: Option<bool>,
+    pub no_flood: Option<Flood>,
 }
 
 /// A switch that answers.

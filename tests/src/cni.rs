@@ -1,7 +1,7 @@
 //! Runs a CNI plugin as a container runtime does: environment, configuration on standard input, JSON back.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -108,13 +108,17 @@ impl Cni {
 
     /// The process to be, for `CNI_COMMAND=verb`; its standard input still wants [`Cni::input`].
     pub fn command(&self, verb: &str) -> Command {
+        self.describe(verb, |node, program| node.command(program))
+    }
+
+    fn describe(&self, verb: &str, make: impl Fn(&Entrance, &OsStr) -> Command) -> Command {
         let mut command = match self.wrapper.split_first() {
             Some((first, rest)) => {
-                let mut command = self.node.command(first);
+                let mut command = make(&self.node, first);
                 command.args(rest).arg(&self.program);
                 command
             }
-            None => self.node.command(&self.program),
+            None => make(&self.node, self.program.as_os_str()),
         };
         command.env("CNI_COMMAND", verb).envs(&self.environment);
         for name in &self.absent {
@@ -137,9 +141,10 @@ impl Cni {
     /// # Errors
     /// When it cannot be started; what it answers is never an error here.
     pub fn call(&self, verb: &str) -> Result<Answer> {
+        let mut command = self.describe(verb, |node, program| node.tool(program));
         let mut child = self
-            .command(verb)
-            .spawn()
+            .node
+            .run(|| Ok(command.spawn()?))
             .with_context(|| format!("cannot run {}", self.program.display()))?;
         let mut input = child
             .stdin

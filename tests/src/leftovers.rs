@@ -3,13 +3,14 @@
 //! Two scopes: what a test names (a namespace, a directory), compared exactly; and everything of this test
 //! process, which must be nothing at the end: namespaces, temporary directories, processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use serde_json::Value;
 
 use crate::netns::{DIRECTORY, Entrance, MARK, Netns};
 use crate::ovs::Ovs;
@@ -155,79 +156,64 @@ fn strays() -> Vec<String> {
 
 /// One line for each object of the network in a namespace.
 fn state_of(entrance: &Entrance) -> Result<BTreeSet<String>> {
-    let questions: [(&str, &[&str]); 7] = [
-        ("link", &["ip", "-oneline", "link", "show"]),
-        (
-            "address",
-            &["ip", "-oneline", "address", "show", "scope", "global"],
-        ),
-        (
-            "route",
-            &[
-                "ip", "-oneline", "route", "show", "table", "all", "type", "unicast",
-            ],
-        ),
-        ("rule", &["ip", "-oneline", "rule", "show"]),
-        (
-            "neighbour",
-            &["ip", "-oneline", "neighbour", "show", "nud", "permanent"],
-        ),
-        (
-            "route6",
-            &["ip", "-oneline", "-6", "route", "show", "proto", "static"],
-        ),
-        ("nft", &["nft", "list", "tables"]),
-    ];
+    let [addresses, routes, rules, neighbours] = entrance.ip_batch([
+        "address show",
+        "route show table all type unicast",
+        "rule show",
+        "neighbour show nud permanent",
+    ])?;
+    let name = entrance.name();
     let mut found = BTreeSet::new();
-    for (kind, words) in questions {
-        let mut command = entrance.command(words[0]);
-        command.args(&words[1..]);
-        // A kernel without IPv6 or nftables has none of their objects.
-        let text = crate::netns::finish(command).unwrap_or_default();
-        found.extend(
-            text.lines()
-                .map(|line| format!("{} {kind} {}", entrance.name(), stable(kind, line))),
-        );
+    // Of a link the name is its identity, the rest changes by itself.
+    for link in items(&addresses) {
+        found.insert(format!("{name} link {}", link["ifname"]));
+        let of_link = items(&link["addr_info"]).filter(|address| address["scope"] == "global");
+        found.extend(of_link.map(|a| {
+            let (local, length) = (&a["local"], &a["prefixlen"]);
+            format!("{name} address {} {local}/{length}", link["ifname"])
+        }));
     }
+    for (kind, list) in [
+        ("route", routes),
+        ("rule", rules),
+        ("neighbour", neighbours),
+    ] {
+        found.extend(items(&list).map(|item| format!("{name} {kind} {item}")));
+    }
+    let mut tables = entrance.tool("nft");
+    tables.args(["list", "tables"]);
+    // A kernel without nftables has none of its objects.
+    let tables = entrance.finish(tables).unwrap_or_default();
+    found.extend(tables.lines().map(|line| format!("{name} nft {line}")));
     Ok(found)
+}
+
+/// The items of a JSON array; none of anything else.
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 /// One line for each bridge, port and interface of a switch.
 fn rows_of(entrance: &Entrance, socket: &Path) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
+    let mut command = entrance.tool("ovs-vsctl");
+    command.arg(format!("--db=unix:{}", socket.display()));
+    command.args(["--timeout=30", "--no-headings", "--format=csv"]);
     for table in ["bridge", "port", "interface", "mirror"] {
-        let mut command = entrance.command("ovs-vsctl");
-        command.arg(format!("--db=unix:{}", socket.display()));
-        command.args([
-            "--timeout=30",
-            "--no-headings",
-            "--format=csv",
-            "--columns=name",
-            "list",
-            table,
-        ]);
-        let text = crate::netns::finish(command)?;
-        found.extend(text.lines().map(|name| format!("{table} {name}")));
+        command.args(["--", "--columns=name", "list", table]);
     }
+    // The answers come one after another: a name that is twice there is a port's and its interface's.
+    let text = entrance.finish(command)?;
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in text.lines() {
+        *times.entry(name).or_default() += 1;
+    }
+    found.extend(
+        times
+            .iter()
+            .map(|(name, times)| format!("row {name} (in {times} tables)")),
+    );
     Ok(found)
-}
-
-/// A line without what changes by itself: of a link the name and the kind of address are its identity.
-fn stable(kind: &str, line: &str) -> String {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match kind {
-        "link" | "address" => {
-            let from = words.iter().position(|word| word.starts_with("inet"));
-            let rest = from.map_or(String::new(), |from| {
-                words[from..words.len().min(from + 2)].join(" ")
-            });
-            format!(
-                "{} {rest}",
-                words.get(1).unwrap_or(&"").trim_end_matches(':')
-            )
-        }
-        _ => words.join(" "),
-    }
 }
 
 fn processes_in(inode: u64) -> BTreeSet<String> {
@@ -237,13 +223,18 @@ fn processes_in(inode: u64) -> BTreeSet<String> {
     let strangers = processes()
         .into_iter()
         .filter(|(pid, at)| *pid != own && inside(at));
-    // By what they run and not by their ids: a daemon restarted is no leftover.
-    let mut lines: Vec<String> = strangers.map(|(_, at)| command_line(&at)).collect();
-    lines.sort();
-    let number = |(index, line): (usize, String)| {
-        format!("process {line} (number {index} in its namespace)")
+    // By the program alone: a daemon restarted, with other arguments even, is no leftover.
+    let program = |at: &Path| {
+        let line = command_line(at);
+        let path = line.split(' ').next().unwrap_or_default();
+        path.rsplit('/').next().unwrap_or_default().to_owned()
     };
-    lines.into_iter().enumerate().map(number).collect()
+    let mut programs: Vec<String> = strangers.map(|(_, at)| program(&at)).collect();
+    programs.sort();
+    let number = |(index, program): (usize, String)| {
+        format!("process {program} (number {index} in its namespace)")
+    };
+    programs.into_iter().enumerate().map(number).collect()
 }
 
 fn processes() -> Vec<(u32, PathBuf)> {

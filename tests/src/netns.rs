@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
+use serde_json::Value;
 
 /// Where the bind mounts live: one file per namespace, named `<pid>-<counter>-<hint>`.
 pub const DIRECTORY: &str = "/run/berth-tests";
@@ -137,9 +138,10 @@ impl Netns {
     where
         I: IntoIterator<Item: AsRef<OsStr>>,
     {
-        let mut command = self.command(program);
+        let entrance = self.entrance();
+        let mut command = entrance.tool(program);
         command.args(arguments);
-        finish(command)
+        entrance.finish(command)
     }
 
     /// Runs a line of shell inside; convenient for `ip link set a up && ip addr add …`.
@@ -150,11 +152,19 @@ impl Netns {
         self.output("sh", ["-ec", line])
     }
 
+    /// See [`Entrance::ip_batch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn ip_batch<const N: usize>(&self, questions: [&str; N]) -> Result<[Value; N]> {
+        self.entrance().ip_batch(questions)
+    }
+
     /// Runs `ip -json` inside, the arguments split at blanks, and parses its answer; an empty one is `[]`.
     ///
     /// # Errors
     /// When `ip` fails or prints something that is not JSON.
-    pub fn ip_json(&self, arguments: &str) -> Result<serde_json::Value> {
+    pub fn ip_json(&self, arguments: &str) -> Result<Value> {
         let words = ["-json", "-details"]
             .into_iter()
             .chain(arguments.split_whitespace());
@@ -201,10 +211,47 @@ impl Entrance {
         ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// See [`Netns::command`].
-    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    /// A command to be run by [`Entrance::finish`] or within [`Entrance::run`]: it enters no namespace by itself.
+    /// Without anything to do between fork and exec it is spawned without a copy of this process's page tables,
+    /// which under emulation is most of its cost.
+    pub(crate) fn tool(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env(MARK, std::process::id().to_string());
+        command
+    }
+
+    /// Runs a command of [`Entrance::tool`] inside to its end; its standard output, trimmed, or an error with all
+    /// that is known.
+    pub(crate) fn finish(&self, command: Command) -> Result<String> {
+        self.run(|| finish(command))
+    }
+
+    /// Asks one `ip -json` inside several questions, as `address show`; the answers in the same order.
+    ///
+    /// # Errors
+    /// When `ip` fails or does not print an array for each.
+    pub(crate) fn ip_batch<const N: usize>(&self, questions: [&str; N]) -> Result<[Value; N]> {
+        let file = tempfile::NamedTempFile::new().context("no temporary file")?;
+        fs::write(&file, questions.join("\n") + "\n").context("no temporary file")?;
+        let mut command = self.tool("ip");
+        command.args(["-json", "-details", "-batch"]);
+        command.arg(file.path());
+        let text = self.finish(command)?;
+        let answers: Vec<Value> = serde_json::Deserializer::from_str(&text)
+            .into_iter()
+            .collect::<std::result::Result<_, _>>()
+            .with_context(|| format!("ip -json {questions:?} printed {text:?}"))?;
+        answers.try_into().map_err(|answers: Vec<_>| {
+            anyhow!(
+                "ip -json {questions:?} printed {} answers: {text:?}",
+                answers.len()
+            )
+        })
+    }
+
+    /// See [`Netns::command`].
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.tool(program);
         let handle = Arc::clone(&self.handle);
         let enter = move || setns(&*handle, CloneFlags::CLONE_NEWNET).map_err(io::Error::from);
         // SAFETY: between fork and exec the closure makes one system call on a descriptor opened before the
@@ -257,8 +304,7 @@ fn set_lo_up() -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end; its standard output, trimmed, or an error with all that is known.
-pub(crate) fn finish(mut command: Command) -> Result<String> {
+fn finish(mut command: Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command
         .output()

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::netns::{Entrance, Netns, finish};
+use crate::netns::{Entrance, Netns};
 use crate::{diagnosis, wait};
 
 mod daemon;
@@ -121,9 +121,9 @@ impl Ovs {
     pub fn add_bridge(&self, name: &str) -> Result<()> {
         let datapath = format!("datapath_type={}", self.datapath.kind());
         self.vsctl(&["add-br", name, "--", "set", "bridge", name, &datapath])?;
-        let mut up = self.entrance.command("ip");
+        let mut up = self.entrance.tool("ip");
         up.args(["link", "set", name, "up"]);
-        finish(up).map(drop)
+        self.entrance.finish(up).map(drop)
     }
 
     /// Runs `ovs-vsctl` on this database and returns what it printed, trimmed. It waits for vswitchd, as always,
@@ -137,7 +137,7 @@ impl Ovs {
             "--timeout={}",
             (LIMIT * crate::rig::Rig::patience()).as_secs()
         );
-        finish(self.tool(
+        self.entrance.finish(self.tool(
             "ovs-vsctl",
             [database.as_str(), &timeout].iter().chain(arguments),
         ))
@@ -148,7 +148,7 @@ impl Ovs {
     /// # Errors
     /// When it fails; the message has its standard error.
     pub fn ofctl(&self, arguments: &[&str]) -> Result<String> {
-        finish(self.tool("ovs-ofctl", arguments))
+        self.entrance.finish(self.tool("ovs-ofctl", arguments))
     }
 
     /// Runs `ovs-appctl` against vswitchd.
@@ -164,7 +164,7 @@ impl Ovs {
             OsStr::new("-t"),
             target.as_os_str(),
         ];
-        finish(self.tool(
+        self.entrance.finish(self.tool(
             "ovs-appctl",
             first.into_iter().chain(arguments.iter().map(OsStr::new)),
         ))
@@ -175,7 +175,7 @@ impl Ovs {
     /// # Errors
     /// When it fails.
     pub fn dpctl(&self, arguments: &[&str]) -> Result<String> {
-        finish(self.tool("ovs-dpctl", arguments))
+        self.entrance.finish(self.tool("ovs-dpctl", arguments))
     }
 
     /// The process id of the running vswitchd.
@@ -191,7 +191,7 @@ impl Ovs {
 
     /// A command inside the namespace with the environment that points OVS at this run directory.
     fn tool(&self, program: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Command {
-        let mut command = self.entrance.command(program);
+        let mut command = self.entrance.tool(program);
         for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"] {
             command.env(variable, self.rundir());
         }

@@ -22,6 +22,9 @@ const HUNG: Duration = Duration::from_secs(240);
 /// Trials that run at once: they wait for daemons more than they compute.
 const PARALLEL: usize = 4;
 
+/// The same in the VM, where they compute more than they wait.
+const PARALLEL_IN_VM: usize = 2;
+
 /// What a scenario is run for.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -89,7 +92,12 @@ impl Scenarios {
     /// Runs what the command line asks for, then looks for what was left behind; fails if there is any.
     pub fn run(self) -> ExitCode {
         let mut arguments = Arguments::from_args();
-        arguments.test_threads = arguments.test_threads.or(self.parallel).or(Some(PARALLEL));
+        let parallel = if Rig::current().is_vm() {
+            PARALLEL_IN_VM
+        } else {
+            PARALLEL
+        };
+        arguments.test_threads = arguments.test_threads.or(self.parallel).or(Some(parallel));
         let listing = arguments.list;
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if listing {
@@ -119,6 +127,7 @@ fn cases(rig: Rig) -> Vec<Case> {
 
 /// A trial that fails when its scenario does, panics or hangs; then it shows what the fixtures noted.
 fn trial(name: String, scenario: impl Fn() -> Result<()> + Send + 'static) -> Trial {
+    let shown = name.clone();
     Trial::test(name, move || {
         let (report, outcome) = channel();
         thread::spawn(move || {
@@ -138,6 +147,11 @@ fn trial(name: String, scenario: impl Fn() -> Result<()> + Send + 'static) -> Tr
             Ok(Err(error)) => format!("{error:?}"),
             Err(panic) => panic_text(&*panic),
         };
+        // The details come at the end of the run, which may be an hour away.
+        let reasons = message
+            .lines()
+            .take_while(|line| !line.starts_with("Stack"));
+        eprintln!("{shown}: {}", reasons.collect::<Vec<_>>().join(" "));
         Err(Failed::from(format!("{message}\n{}", notes.join("\n"))))
     })
 }

@@ -26,6 +26,8 @@ mod s12_names;
 mod s13_failed_add;
 mod s14_moves;
 
+pub use s03_scripts::reload;
+
 /// How long traffic may take to come back before a test gives up.
 pub const LIMIT: Duration = Duration::from_secs(60);
 

@@ -74,8 +74,21 @@ pub fn ensure(
         };
         super::report(actions, key.clone(), drift);
     }
-    if port.no_flood && row.no_flood == Some(false) {
-        super::repair(record, observed, Action::SetNoFlood { key }, actions);
+    if let Some(flood) = &row.no_flood {
+        let seen = observed.memory.no_flood.get(&key);
+        match (port.no_flood, flood.off) {
+            // Set by hand.
+            (false, true) => actions.push(Action::LearnNoFlood { key, off: true }),
+            // Cleared by hand: it was seen set, and nothing else can have cleared it since.
+            (true, false) if seen == Some(&flood.life) => {
+                actions.push(Action::LearnNoFlood { key, off: false });
+            }
+            (true, false) => {
+                let life = flood.life.clone();
+                super::repair(record, observed, Action::SetNoFlood { key, life }, actions);
+            }
+            (true, true) | (false, false) => {}
+        }
     }
     true
 }

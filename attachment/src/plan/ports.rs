@@ -46,7 +46,7 @@ pub fn on_switch(
     draft: &mut Draft,
 ) -> bool {
     let step = step(record, state, Some(switch), observed);
-    take(record, step, observed, draft)
+    take(record, state, step, observed, draft)
 }
 
 /// Plans for the devices of a routed port; whether they are in their places.
@@ -57,7 +57,7 @@ pub fn routed(
     draft: &mut Draft,
 ) -> bool {
     let step = step(record, state, None, observed);
-    take(record, step, observed, draft)
+    take(record, state, step, observed, draft)
 }
 
 /// What the devices need next.
@@ -96,11 +96,23 @@ fn step(
     }
 }
 
-fn take(record: &Attachment, step: Step, observed: &Observed, draft: &mut Draft) -> bool {
+fn take(
+    record: &Attachment,
+    state: &PodState,
+    step: Step,
+    observed: &Observed,
+    draft: &mut Draft,
+) -> bool {
     let key = record.key();
     let actions = &mut draft.actions;
     match step {
-        Step::Settled => return true,
+        Step::Settled => {
+            if record.strategy() == Strategy::Macvlan && observed.memory.unannounced.contains(&key)
+            {
+                break_silence(record, state, observed, actions);
+            }
+            return true;
+        }
         Step::Served => {
             draft.served.push(key);
             return true;
@@ -129,6 +141,23 @@ fn take(record: &Attachment, step: Step, observed: &Observed, draft: &mut Draft)
         }
     }
     false
+}
+
+/// Tells the neighbours once a macvlan has its carrier back, which follows its lower's a moment later.
+fn break_silence(
+    record: &Attachment,
+    state: &PodState,
+    observed: &Observed,
+    actions: &mut Vec<Action>,
+) {
+    let key = record.key();
+    let carrier = |link: Option<&LinkView>| link.is_some_and(|link| link.carrier);
+    if carrier(state.link(&record.ifname)) {
+        actions.push(Action::Announce { key });
+    } else if carrier(observed.root.links.get(&record.port_name)) {
+        let at = observed.now + SOON;
+        actions.push(Action::LookAgain { key, at });
+    }
 }
 
 /// Whether a macvlan over the port's tap can serve the pod until the tap is moved.
@@ -306,6 +335,8 @@ pub fn drift(action: &Action, record: &Attachment, observed: &Observed) -> Vec<D
                 super::columns::empty_columns(record, switch, row)
             })
         }
+        // The record follows the port, not the port the record.
+        Action::LearnNoFlood { .. } => Vec::new(),
         Action::SetNoFlood { .. } => vec![Drift::Floods(port())],
         Action::MoveIn { .. } => vec![Drift::PortInRoot(port())],
         Action::RecreatePort { .. } | Action::LookAgain { .. } | Action::Rebuild { .. } => {

@@ -253,6 +253,7 @@ impl Node {
                 now,
                 state_dir: store.state_dir().to_owned(),
                 complete: true,
+                flood_bits: true,
                 switches: [(socket, attachment::switch_of_snapshot(&snapshot, true))].into(),
                 memory: memory.clone(),
             };
@@ -317,6 +318,7 @@ pub async fn look(
         now,
         state_dir: store.state_dir().to_owned(),
         complete: true,
+        flood_bits: true,
         switches: [(socket.to_owned(), view)].into(),
         memory: memory.clone(),
     };

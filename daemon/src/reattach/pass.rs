@@ -80,6 +80,7 @@ impl Reattach {
             now: self.zero.elapsed(),
             state_dir: self.store.state_dir().to_owned(),
             complete: full && self.records_read && !self.records_lost && self.known.is_whole(),
+            flood_bits: full,
             switches: self.switches(records).await,
             memory: self.memory.clone(),
         };
@@ -121,6 +122,7 @@ impl Reattach {
             (!new.is_empty()).then_some(SECOND_LOOK)
         } else {
             // Only a look at everything can remember, as it drops what it does not confirm.
+            self.memory.mark_silent(records, observed);
             let found = plan::suspicions(records, observed);
             let known = &self.memory.suspicions;
             found

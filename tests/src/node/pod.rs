@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::Node;
 use crate::cni::Cni;
 use crate::netns::Netns;
+use crate::scenarios::LIMIT;
+use crate::wait;
 
 /// An attached pod. Dropped, its namespace goes without a DEL.
 pub struct Pod {
@@ -70,8 +72,25 @@ impl Pod {
             addresses,
             portrait: Value::Null,
         };
-        pod.portrait = pod.look()?;
+        pod.portrait = pod.sit()?;
         Ok(pod)
+    }
+
+    /// The portrait: the interface once it has everything that ADD answered. On a kernel datapath the ADD of
+    /// another pod may just then have lost a renamed port, which the daemon brings back.
+    fn sit(&self) -> Result<Value> {
+        wait::until_ok(LIMIT, "the interface that ADD answered", || {
+            let now = self.look()?;
+            let there = now["addresses"].to_string();
+            ensure!(now["up"] == json!(true), "it is down: {now}");
+            for address in &self.addresses {
+                ensure!(
+                    there.contains(&address.ip().to_string()),
+                    "no {address}: {now}"
+                );
+            }
+            Ok(now)
+        })
     }
 
     /// The first IPv4 address.

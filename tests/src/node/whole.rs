@@ -20,26 +20,23 @@ impl Pod {
     /// When there is no such interface.
     pub fn look(&self) -> Result<Value> {
         let device = &self.ifname;
-        let links = self.netns.ip_json(&format!("address show dev {device}"))?;
+        let [links, routes, neighbours] = self.netns.ip_batch([
+            &format!("address show dev {device}"),
+            &format!("route show table all type unicast dev {device}"),
+            &format!("neighbour show dev {device} nud permanent"),
+        ])?;
         let link = links.get(0).with_context(|| format!("no {device}"))?;
         let addresses: BTreeSet<String> = list(&link["addr_info"])
             .map(|a| format!("{}/{} {}", a["local"], a["prefixlen"], a["scope"]))
             .collect();
-        let mut routes = BTreeSet::new();
-        for family in ["-4", "-6"] {
-            let found = self
-                .netns
-                .ip_json(&format!("{family} route show dev {device}"))?;
-            routes.extend(list(&found).map(|r| {
+        let routes: BTreeSet<String> = list(&routes)
+            .map(|r| {
                 format!(
                     "{} via {} {} {}",
                     r["dst"], r["gateway"], r["metrics"], r["flags"]
                 )
-            }));
-        }
-        let neighbours = self
-            .netns
-            .ip_json(&format!("neighbour show dev {device} nud permanent"))?;
+            })
+            .collect();
         let neighbours: BTreeSet<String> = list(&neighbours)
             .map(|n| format!("{} {}", n["dst"], n["lladdr"]))
             .collect();

@@ -1,15 +1,19 @@
-//! One daemon of OVS as a child of the test: started in the foreground, ended by its own process id.
+//! One daemon of OVS: a child of the test, or one that `ovs-ctl` started for it; ended by its own process id.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-/// A running child; dropped, it is killed and reaped.
+/// A running daemon; dropped, it is killed, and reaped if it is a child.
 #[derive(Debug)]
 pub(super) struct Daemon {
-    child: Child,
+    pid: u32,
+    child: Option<Child>,
 }
 
 impl Daemon {
@@ -23,22 +27,58 @@ impl Daemon {
         let child = command
             .spawn()
             .with_context(|| format!("cannot start {command:?}: is OVS installed?"))?;
-        Ok(Daemon { child })
+        Ok(Daemon {
+            pid: child.id(),
+            child: Some(child),
+        })
+    }
+
+    /// Takes over what a script has started, by the file it left its process id in.
+    pub(super) fn adopt(pidfile: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(pidfile).with_context(|| format!("no {}", pidfile.display()))?;
+        let pid = text
+            .trim()
+            .parse()
+            .with_context(|| format!("{} has {text:?}", pidfile.display()))?;
+        Ok(Daemon { pid, child: None })
+    }
+
+    /// Leaves the ending to somebody else; joined, the thread has reaped it.
+    pub(super) fn release(mut self) -> JoinHandle<()> {
+        let child = self.child.take();
+        self.pid = 0;
+        thread::spawn(move || {
+            if let Some(mut child) = child {
+                child.wait().ok();
+            }
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
-    /// The status it ended with, or `None` while it runs.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    /// Whether it has ended.
+    pub(super) fn ended(&mut self) -> bool {
+        match &mut self.child {
+            Some(child) => matches!(child.try_wait(), Ok(Some(_))),
+            None => !Path::new("/proc").join(self.pid.to_string()).exists(),
+        }
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        match (&mut self.child, self.pid) {
+            (Some(child), _) => {
+                child.kill().ok();
+                child.wait().ok();
+            }
+            (None, 0) => {}
+            (None, pid) => {
+                kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).ok();
+            }
+        }
     }
 }

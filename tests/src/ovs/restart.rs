@@ -9,8 +9,10 @@ use anyhow::{Context, Result, bail};
 
 use super::daemon::Daemon;
 use super::{Datapath, LIMIT, Ovs, SCHEMA};
-use crate::netns::finish;
 use crate::wait;
+
+/// The init script.
+const CTL: &str = "/usr/share/openvswitch/scripts/ovs-ctl";
 
 /// Seconds after boot from which on OVS 3.1.0 starts its upcall handlers; begun earlier it runs none at all.
 const SETTLED_UPTIME: f64 = 11.0;
@@ -42,9 +44,7 @@ impl Ovs {
         };
         self.appctl(arguments)?;
         let mut daemon = self.vswitchd.take().context("ovs-vswitchd does not run")?;
-        wait::until(LIMIT, "the end of ovs-vswitchd", || {
-            daemon.ended().is_some()
-        })
+        wait::until(LIMIT, "the end of ovs-vswitchd", || daemon.ended())
     }
 
     /// Starts vswitchd and returns when it answers and has its bridges configured.
@@ -118,8 +118,36 @@ impl Ovs {
         self.start_ovsdb()
     }
 
-    /// What `ovs-ctl force-reload-kmod` does to this switch: vswitchd stopped, the kernel's datapaths of this
-    /// namespace deleted, vswitchd started. The module stays loaded: others may use it.
+    /// Runs Open vSwitch's own init script on this switch: `ovs-ctl restart`, `force-reload-kmod`.
+    ///
+    /// # Errors
+    /// When it fails, or the daemons do not run afterwards; the message has what it printed.
+    pub fn ctl(&mut self, verb: &str) -> Result<()> {
+        let daemons = [self.ovsdb.take(), self.vswitchd.take()];
+        // The script waits for their ends, which come only when their parent has heard of them.
+        let reapers: Vec<_> = daemons.into_iter().flatten().map(Daemon::release).collect();
+        let mut script = self.tool(CTL, ["--system-id=berth-tests", "--no-monitor"]);
+        script.args(["--no-mlockall", "--no-record-hostname"]);
+        // As in its upgrades: a priority needs no right that the rig may lack.
+        script.args([
+            "--ovsdb-server-priority=0",
+            "--ovs-vswitchd-priority=0",
+            verb,
+        ]);
+        let printed = self.entrance.finish(script);
+        let pidfile = |name: &str| self.rundir().join(format!("{name}.pid"));
+        let adopted = [pidfile("ovsdb-server"), pidfile("ovs-vswitchd")].map(|p| Daemon::adopt(&p));
+        for reaper in reapers {
+            reaper.join().ok();
+        }
+        let [ovsdb, vswitchd] = adopted;
+        printed.with_context(|| self.logs())?;
+        self.ovsdb = Some(ovsdb?);
+        self.vswitchd = Some(vswitchd?);
+        Ok(())
+    }
+
+    /// Stops vswitchd, deletes the kernel's datapaths of this namespace under it, and starts it.
     ///
     /// # Errors
     /// When a step fails.
@@ -144,7 +172,9 @@ impl Ovs {
                 .with_context(|| format!("cannot write {}", database.display()));
         }
         let arguments = [Path::new("create"), &database, Path::new(SCHEMA)];
-        finish(self.tool("ovsdb-tool", arguments)).context("is openvswitch-switch installed?")?;
+        self.entrance
+            .finish(self.tool("ovsdb-tool", arguments))
+            .context("is openvswitch-switch installed?")?;
         let empty =
             fs::read(&database).with_context(|| format!("cannot read {}", database.display()))?;
         EMPTY.get_or_init(|| empty);
@@ -159,8 +189,8 @@ impl Ovs {
         command.arg(format!("--pidfile={}", pidfile.display()));
         command.arg(format!("--log-file={}", log.display()));
         command.args(["-vconsole:off", "-vsyslog:off", "-vfile:info"]);
-        let daemon = Daemon::spawn(command, &self.rundir().join(format!("{program}.out")))?;
-        Ok(daemon)
+        let output = self.rundir().join(format!("{program}.out"));
+        self.entrance.run(|| Daemon::spawn(command, &output))
     }
 }
 

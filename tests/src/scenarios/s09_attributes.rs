@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{LIMIT, Stage, stage};
 use crate::node::{BRIDGE, Node};
 use crate::runner::{Case, Scenarios};
-use crate::traffic::PingTrain;
+use crate::traffic::{PingTrain, TcpSession};
 use crate::wait;
 
 pub(super) fn add(suite: Scenarios) -> Scenarios {
@@ -152,36 +152,58 @@ fn attributes(stage: &Stage, port: &str) -> Result<String> {
     Ok(format!("{row}\n{port}\n{mirror}"))
 }
 
-/// NO_FLOOD is OpenFlow's, kept by vswitchd in memory alone: the daemon sets it again where the record has it.
+/// NO_FLOOD is OpenFlow's, kept by vswitchd in memory alone: what an operator set by hand the daemon learns and sets
+/// again, and what he cleared stays cleared.
 fn no_flood(case: Case) -> Result<()> {
-    let mut stage = stage(case)?;
-    let port = stage.b.port(&stage.node)?;
-    write_no_flood(&stage, true)?;
-    stage.node.ovs_mut().kill_vswitchd()?;
-    stage.node.ovs_mut().start_vswitchd()?;
-    wait::until_ok(LIMIT, "NO_FLOOD to be set again", || {
-        let shown = stage.node.ovs().ofctl(&["dump-ports-desc", BRIDGE])?;
+    let mut node = Node::switched(case.datapath, case.strategy)?;
+    node.spawn_berthd(&["--resync", "1"])?;
+    let (a, b, stranger) = (node.add_pod("a")?, node.add_pod("b")?, node.add_pod("c")?);
+    node.assert_whole(&a, &b)?;
+    let session = TcpSession::start(&a.netns, &b.netns, b.v4())?;
+    let port = b.port(&node)?;
+    let learnt = |node: &Node, off: bool| {
+        wait::until_ok(LIMIT, "the record to learn NO_FLOOD", || {
+            let record = b.record(node)?;
+            ensure!(record["port"]["no_flood"] == json!(off), "{record}");
+            Ok(())
+        })
+    };
+    let has_bit = |node: &Node| -> Result<bool> {
+        let shown = node.ovs().ofctl(&["dump-ports-desc", BRIDGE])?;
         let mut lines = shown.lines().skip_while(|line| !line.contains(&port));
-        let config = lines.nth(1).unwrap_or_default();
-        ensure!(config.contains("NO_FLOOD"), "{shown}");
+        Ok(lines.nth(1).unwrap_or_default().contains("NO_FLOOD"))
+    };
+
+    node.ovs().ofctl(&["mod-port", BRIDGE, &port, "no-flood"])?;
+    learnt(&node, true)?;
+    node.ovs_mut().kill_vswitchd()?;
+    node.ovs_mut().start_vswitchd()?;
+    wait::until_ok(LIMIT, "NO_FLOOD to be set again", || {
+        ensure!(has_bit(&node)?, "it is not");
         Ok(())
     })?;
-    write_no_flood(&stage, false)?;
-    stage
-        .node
-        .ovs()
-        .ofctl(&["mod-port", BRIDGE, &port, "flood"])?;
-    stage.strike()
-}
+    node.await_whole(&b)?;
+    node.await_whole(&stranger)?;
+    // Flows that vswitchd had installed before it knew the bit go a moment later.
+    wait::until_ok(LIMIT, "broadcasts to be kept from the port", || {
+        stranger.netns.sh("ip neigh flush dev eth0")?;
+        let answers = PingTrain::answers_within(&stranger.netns, &b.netns, b.v4())?;
+        ensure!(answers == 0, "a stranger's ARP request was flooded to it");
+        Ok(())
+    })?;
 
-/// Changes the record of the answering pod as a tool of the operator's would: whole, by rename.
-fn write_no_flood(stage: &Stage, value: bool) -> Result<()> {
-    let mut record = stage.b.record(&stage.node)?;
-    record["port"]["no_flood"] = json!(value);
-    let name = format!("{}.eth0.json", stage.b.container);
-    let new = stage.node.scratch().join("record");
-    std::fs::write(&new, record.to_string())?;
-    let path = stage.node.state_dir().join("attachments").join(name);
-    std::fs::rename(&new, path)?;
-    Ok(())
+    node.ovs().ofctl(&["mod-port", BRIDGE, &port, "flood"])?;
+    learnt(&node, false)?;
+    node.ovs_mut().kill_vswitchd()?;
+    node.ovs_mut().start_vswitchd()?;
+    node.assert_whole(&stranger, &b)?;
+    ensure!(!has_bit(&node)?, "NO_FLOOD came back");
+    node.del_pod(stranger)?;
+    Stage {
+        node,
+        a,
+        b,
+        session,
+    }
+    .strike()
 }

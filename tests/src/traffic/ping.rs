@@ -34,6 +34,7 @@ pub struct Route {
 #[derive(Debug)]
 pub struct PingTrain {
     stop: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
     log: Arc<Mutex<Vec<Echoed>>>,
     threads: Vec<JoinHandle<()>>,
     every: Duration,
@@ -71,8 +72,8 @@ pub struct PingReport {
 }
 
 impl PingTrain {
-    /// Starts a train from `client` to `address`, which must be one of `server`'s, with a datagram every 5 ms;
-    /// returns when the first ones are answered.
+    /// Starts a train from `client` to `address`, which must be one of `server`'s, with a datagram every 5 ms
+    /// (stretched in the VM); returns when the first ones are answered.
     ///
     /// # Errors
     /// When nothing is answered.
@@ -96,7 +97,7 @@ impl PingTrain {
 
     /// A train to be configured before it starts.
     pub fn route(client: &Netns, server: &Netns, address: IpAddr) -> Route {
-        let every = Duration::from_millis(5);
+        let every = Duration::from_millis(5) * crate::rig::Rig::patience();
         Route {
             client: client.entrance(),
             server: server.entrance(),
@@ -149,6 +150,8 @@ impl PingTrain {
 
     /// Stops sending, waits a moment for the last answers, and reports.
     pub fn finish(mut self) -> PingReport {
+        self.stop.store(true, Ordering::Release);
+        thread::sleep(GRACE * crate::rig::Rig::patience());
         self.end();
         let log = lock(&self.log);
         report(&log, self.every)
@@ -156,6 +159,7 @@ impl PingTrain {
 
     fn end(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.over.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
             thread.join().ok();
         }
@@ -219,11 +223,10 @@ impl Route {
         let (halt, entries, every) = (Arc::clone(&stop), Arc::clone(&log), self.every);
         threads.push(thread::spawn(move || {
             send(&client, target, every, &entries, &halt);
-            thread::sleep(GRACE * crate::rig::Rig::patience());
-            over.store(true, Ordering::Release);
         }));
         Ok(PingTrain {
             stop,
+            over,
             log,
             threads,
             every,

@@ -3,27 +3,27 @@
 use super::fixture::*;
 use super::*;
 
-fn all(world: &World, action: fn(Key) -> Action) -> Vec<Action> {
+pub(super) fn all(world: &World, action: fn(Key) -> Action) -> Vec<Action> {
     keys(world).into_iter().map(action).collect()
 }
 
-fn move_in(key: Key) -> Action {
+pub(super) fn move_in(key: Key) -> Action {
     Action::MoveIn { key }
 }
 
-fn stand_in(key: Key) -> Action {
+pub(super) fn stand_in(key: Key) -> Action {
     Action::StandIn { key }
 }
 
-fn rebuild(key: Key) -> Action {
+pub(super) fn rebuild(key: Key) -> Action {
     Action::Rebuild { key }
 }
 
-fn add_port(key: Key) -> Action {
+pub(super) fn add_port(key: Key) -> Action {
     Action::AddPort { key }
 }
 
-fn reports(world: &World, drift: Drift) -> Vec<Action> {
+pub(super) fn reports(world: &World, drift: Drift) -> Vec<Action> {
     keys(world)
         .into_iter()
         .map(|key| Action::Report {
@@ -34,7 +34,7 @@ fn reports(world: &World, drift: Drift) -> Vec<Action> {
 }
 
 /// Looks at all attachments, one after the other.
-fn swaps(world: &World, first: Duration) -> Vec<Action> {
+pub(super) fn swaps(world: &World, first: Duration) -> Vec<Action> {
     (0..)
         .zip(keys(world))
         .map(|(position, key)| Action::LookAgain {
@@ -44,7 +44,7 @@ fn swaps(world: &World, first: Duration) -> Vec<Action> {
         .collect()
 }
 
-fn ensure_bridge(world: &World) -> Action {
+pub(super) fn ensure_bridge(world: &World) -> Action {
     Action::EnsureBridge {
         socket: SOCKET.into(),
         bridge: BRIDGE.to_owned(),
@@ -52,20 +52,20 @@ fn ensure_bridge(world: &World) -> Action {
     }
 }
 
-fn away(world: &mut World) {
+pub(super) fn away(world: &mut World) {
     let away = SwitchView::Away("connection refused".to_owned());
     world.observed.switches.insert(SOCKET.into(), away);
 }
 
-fn switch_away() -> Drift {
+pub(super) fn switch_away() -> Drift {
     Drift::SwitchAway("connection refused".to_owned())
 }
 
-fn nothing(_: &World) -> Vec<Action> {
+pub(super) fn nothing(_: &World) -> Vec<Action> {
     Vec::new()
 }
 
-fn row(
+pub(super) fn row(
     name: &'static str,
     cases: &'static [Case],
     change: fn(&mut World),
@@ -79,10 +79,9 @@ fn row(
     }
 }
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = quiet();
     rows.extend(restarts());
-    rows.extend(stand_ins());
     rows.extend(database());
     rows.extend(devices());
     rows
@@ -366,186 +365,6 @@ fn restarts() -> Vec<Row> {
     ]
 }
 
-fn stand_ins() -> Vec<Row> {
-    const RENAMED: &[Case] = &[RENAME_U];
-    vec![
-        row(
-            "two taps are dead, two fresh ones in root",
-            RENAMED,
-            |w| {
-                w.more(1);
-                w.taps_die();
-                w.all_fresh_in_root();
-            },
-            |w| all(w, move_in),
-        ),
-        row(
-            "three taps are dead, three fresh ones in root",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.taps_die();
-                w.all_fresh_in_root();
-            },
-            |w| all(w, stand_in),
-        ),
-        row(
-            "vswitchd is dead with three pods",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.taps_die();
-                w.switch().vswitchd_alive = false;
-            },
-            |w| {
-                let mut expected = all(w, stand_in);
-                expected.extend(reports(w, Drift::VswitchdDead));
-                expected
-            },
-        ),
-        row(
-            "vswitchd is dead with two pods",
-            RENAMED,
-            |w| {
-                w.more(1);
-                w.taps_die();
-                w.switch().vswitchd_alive = false;
-            },
-            |w| reports(w, Drift::VswitchdDead),
-        ),
-        row(
-            "OVSDB is away and three taps are dead",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.taps_die();
-                away(w);
-            },
-            |w| {
-                let mut expected = all(w, stand_in);
-                expected.extend(reports(w, switch_away()));
-                expected
-            },
-        ),
-        row(
-            "vswitchd is dead with three pods on a kernel datapath",
-            &[RENAME_K, BOND_K, MACVLAN_K, VETH_K],
-            |w| {
-                w.more(2);
-                w.switch().vswitchd_alive = false;
-            },
-            |w| reports(w, Drift::VswitchdDead),
-        ),
-        row(
-            "a stand-in was cut short while vswitchd was dead",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.taps_die();
-                w.switch().vswitchd_alive = false;
-                let key = w.key();
-                w.eth0().name = names::aside_name(&key.container_id, &key.ifname);
-            },
-            |w| {
-                // Its key comes last, as it is told by what lies aside.
-                let mut expected = all(w, stand_in);
-                expected.push(Action::SweepAside {
-                    keys: vec![w.key()],
-                });
-                expected.extend(reports(w, Drift::VswitchdDead));
-                expected
-            },
-        ),
-        row(
-            "stand-ins serve: one is replaced, the others wait",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.all_served();
-            },
-            |w| {
-                let mut expected = swaps(w, w.observed.now);
-                expected[0] = move_in(w.key());
-                expected
-            },
-        ),
-        row(
-            "stand-ins serve: one was replaced a moment ago",
-            RENAMED,
-            |w| {
-                w.more(1);
-                w.all_served();
-                w.observed.memory.last_move = Some(w.observed.now);
-            },
-            |w| swaps(w, w.observed.now + SWAP_PAUSE),
-        ),
-        row(
-            "stand-ins serve, and the neighbours were not told",
-            RENAMED,
-            |w| {
-                w.all_served();
-                let key = w.key();
-                w.observed.memory.unannounced.insert(key);
-            },
-            |w| {
-                vec![
-                    Action::Announce { key: w.key() },
-                    Action::MoveIn { key: w.key() },
-                ]
-            },
-        ),
-        row(
-            "stand-ins serve, but another pod has no traffic",
-            RENAMED,
-            |w| {
-                w.more(1);
-                w.all_served();
-                w.lose_pod_link("eth0");
-            },
-            |w| {
-                let keys = keys(w);
-                vec![
-                    move_in(keys[0].clone()),
-                    Action::LookAgain {
-                        key: keys[1].clone(),
-                        at: w.observed.now + SWAP_PAUSE,
-                    },
-                ]
-            },
-        ),
-        row(
-            "vswitchd is back but has not opened the tap below the stand-in",
-            RENAMED,
-            |w| {
-                w.all_served();
-                w.host_link().carrier = false;
-            },
-            |w| look_again(w, SECOND_LOOK),
-        ),
-        row(
-            "vswitchd does not open the tap below the stand-in",
-            RENAMED,
-            |w| {
-                w.all_served();
-                w.host_link().carrier = false;
-                let key = w.key();
-                w.seen_before(Suspicion::PortLost(key));
-            },
-            |w| all(w, |key| Action::RecreatePort { key }),
-        ),
-        row(
-            "vswitchd died again under stand-ins",
-            RENAMED,
-            |w| {
-                w.more(2);
-                w.all_served();
-                w.switch().vswitchd_alive = false;
-            },
-            |w| reports(w, Drift::VswitchdDead),
-        ),
-    ]
-}
-
 fn database() -> Vec<Row> {
     vec![
         row(
@@ -628,30 +447,6 @@ fn database() -> Vec<Row> {
             "ofport is -1 without a word",
             SWITCHED,
             |w| w.row().ofport = Some(-1),
-            nothing,
-        ),
-        row(
-            "NO_FLOOD was lost with vswitchd",
-            SWITCHED,
-            |w| {
-                w.records[0].port.switch_mut().unwrap().no_flood = true;
-                w.row().no_flood = Some(false);
-            },
-            |w| all(w, |key| Action::SetNoFlood { key }),
-        ),
-        row(
-            "NO_FLOOD is set",
-            SWITCHED,
-            |w| {
-                w.records[0].port.switch_mut().unwrap().no_flood = true;
-                w.row().no_flood = Some(true);
-            },
-            nothing,
-        ),
-        row(
-            "NO_FLOOD could not be asked for",
-            SWITCHED,
-            |w| w.records[0].port.switch_mut().unwrap().no_flood = true,
             nothing,
         ),
     ]

@@ -6,7 +6,9 @@
 
 mod events;
 mod fixture;
+mod flood;
 mod judgement;
+mod stand_ins;
 
 use super::*;
 use crate::record::Datapath;
@@ -60,6 +62,18 @@ fn events_of_a_switchs_life() {
 }
 
 #[test]
+fn stand_ins_until_a_port_is_moved_in() {
+    let rows = stand_ins::rows();
+    run(&rows);
+}
+
+#[test]
+fn flood_bits_set_and_lost_and_cleared() {
+    let rows = flood::rows();
+    run(&rows);
+}
+
+#[test]
 fn judgement_of_what_is_whose() {
     let rows = judgement::rows();
     run(&rows);
@@ -67,7 +81,13 @@ fn judgement_of_what_is_whose() {
 
 #[test]
 fn the_table_is_as_long_as_it_should_be() {
-    let rows = events::rows().len() + judgement::rows().len();
+    let rows = [
+        events::rows(),
+        stand_ins::rows(),
+        flood::rows(),
+        judgement::rows(),
+    ];
+    let rows = rows.iter().map(Vec::len).sum::<usize>();
     assert!(rows >= 60, "{rows} rows");
     for strategy in Strategy::ALL {
         for datapath in [Datapath::Kernel, Datapath::Userspace] {
