@@ -11,7 +11,7 @@ use crate::attach::gateways;
 use crate::detach::{DetachRequest, detach};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
-use crate::l3::{self, announce};
+use crate::l3;
 use crate::names;
 use crate::ports::{Ports, set_no_flood};
 use crate::record::{Attachment, Datapath, Key, Phase};
@@ -107,7 +107,10 @@ impl<'a> Actor<'a> {
                 let inside = Inside::open(&record)?;
                 rename::stand_in(self.host, &inside, &record).await?;
             }
-            Action::Announce { .. } => {}
+            Action::Announce { .. } => {
+                let inside = Inside::open(&record)?;
+                l3::ask_again(&inside, &record).await?;
+            }
             Action::MoveIn { .. } => self.move_in(&record).await?,
             Action::Rebuild { .. } => self.rebuild(&record).await?,
             Action::RestoreHost { .. } => self.restore_host(&record).await?,
@@ -121,7 +124,9 @@ impl<'a> Actor<'a> {
                 | Action::MoveIn { .. }
                 | Action::Rebuild { .. }
         ) {
-            announce(&record);
+            let socket = l3::announce(&record);
+            // Its close waits for the kernel; the next pod does not.
+            std::thread::spawn(move || drop(socket));
         }
         Ok(Outcome::Done)
     }

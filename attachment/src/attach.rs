@@ -5,7 +5,6 @@ use netlink::{MacAddr, Netns};
 use crate::device::{is_marked, is_ours};
 use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
-use crate::l3;
 use crate::names;
 use crate::ports::Ports;
 use crate::record::{Attachment, Phase};
@@ -74,8 +73,6 @@ pub async fn attach(host: &Host, store: &Store, record: &mut Attachment) -> Resu
         Err(error) => Err(error),
     };
     let Err(cause) = made else {
-        // An address that another pod had until just now is elsewhere in many caches.
-        l3::announce(record);
         return Ok(());
     };
     match undo.unwind(host, &inside, ports.as_ref()).await {

@@ -3,6 +3,8 @@
 //! One idempotent function serves ADD, CHECK's repair and re-attachment, so that a
 //! pod is configured the same way however it came about.
 
+use std::os::fd::OwnedFd;
+
 use netlink::{AddressOptions, LinkChange, MAIN_TABLE, Netns};
 
 use crate::error::Result;
@@ -48,17 +50,32 @@ pub(crate) async fn configure(inside: &Inside, record: &Attachment, index: u32) 
 }
 
 /// Tells the pod's neighbours on the switch where its addresses are. That they are not
-/// told is no failure: they will ask.
-pub(crate) fn announce(record: &Attachment) {
-    if record.port.switch().is_none() {
-        return;
-    }
+/// told is no failure: they will ask. The socket it was done with is returned: to close
+/// it takes some ten milliseconds, which nobody should wait for.
+pub fn announce(record: &Attachment) -> Option<OwnedFd> {
+    record.port.switch()?;
     let addresses: Vec<_> = record.addresses.iter().map(|a| a.address.ip()).collect();
     let told = Netns::open(&record.netns.path)
         .and_then(|netns| netns.announce(&record.ifname, record.mac, &addresses));
-    if let Err(error) = told {
+    told.inspect_err(|error| {
         tracing::debug!(key = %record.key(), %error, "addresses not announced");
+    })
+    .ok()
+}
+
+/// Makes the pod ask again at once for neighbours that have not answered: left alone, it
+/// asks once a second.
+pub(crate) async fn ask_again(inside: &Inside, record: &Attachment) -> Result<()> {
+    let link = crate::device::required(&inside.netlink, &record.ifname, "in the pod").await?;
+    for neighbour in inside.netlink.neighbours(link.index).await? {
+        if neighbour.mac.is_none() && !neighbour.permanent {
+            inside
+                .netlink
+                .del_neighbour(link.index, neighbour.address)
+                .await?;
+        }
     }
+    Ok(())
 }
 
 fn sysctls(inside: &Inside, record: &Attachment) -> Result<()> {

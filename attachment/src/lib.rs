@@ -40,6 +40,7 @@ pub use detach::{DetachRequest, Detached, detach};
 pub use drift::Drift;
 pub use error::{Error, Result};
 pub use host::Host;
+pub use l3::announce;
 pub use memory::{Memory, Suspicion};
 pub use observe::{Look, look_at_switch, observe, switch_of_snapshot};
 pub use plan::plan;

@@ -5,7 +5,7 @@
 //! a repair is being undone as fast as it is made (so that it backs off). Losing
 //! the memory is harmless: both start afresh.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +63,34 @@ impl Attempts {
     }
 }
 
+/// How long after one announcement the next follows. The first may come to a switch that
+/// does not forward yet, and an announcement is lost without a sign (RFC 5227 asks for two).
+pub const ANNOUNCE_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(250)];
+
+/// Announcements that are still to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unannounced {
+    /// How many have been made.
+    pub made: usize,
+    /// When the next is due, on the clock of [`Observed::now`].
+    pub at: Duration,
+}
+
+impl Unannounced {
+    fn at_once(now: Duration) -> Self {
+        Self { made: 0, at: now }
+    }
+
+    /// After one more; none if it was the last.
+    fn told(self, now: Duration) -> Option<Self> {
+        let pause = ANNOUNCE_AGAIN.get(self.made)?;
+        Some(Self {
+            made: self.made + 1,
+            at: now + *pause,
+        })
+    }
+}
+
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memory {
@@ -70,9 +98,9 @@ pub struct Memory {
     pub suspicions: BTreeMap<Suspicion, Duration>,
     /// Repairs that did not hold.
     pub attempts: BTreeMap<Key, Attempts>,
-    /// Attachments that were without traffic, and whose neighbours have not been told since
-    /// that they are back: those with a stand-in, and macvlans that lost their carrier.
-    pub unannounced: BTreeSet<Key>,
+    /// Attachments that were without traffic, and whose neighbours are still to be told that
+    /// they are back.
+    pub unannounced: BTreeMap<Key, Unannounced>,
     /// Attachments whose port had NO_FLOOD set when last looked at, or had it set by us since,
     /// and the life of the bit.
     pub no_flood: BTreeMap<Key, Life>,
@@ -115,7 +143,7 @@ impl Memory {
             .retain(|key, _| records.iter().any(|r| r.key() == *key));
         self.mark_silent(records, observed);
         self.unannounced
-            .retain(|key| records.iter().any(|r| r.key() == *key));
+            .retain(|key, _| records.iter().any(|r| r.key() == *key));
         self.attempts.retain(|key, attempts| {
             now.saturating_sub(attempts.last) < SETTLED && records.iter().any(|r| r.key() == *key)
         });
@@ -132,7 +160,8 @@ impl Memory {
                     .and_then(|state| state.link(&record.ifname))
                     .is_some_and(|link| link.up && !link.carrier)
         });
-        self.unannounced.extend(silent.map(Attachment::key));
+        let silent = silent.map(|record| (record.key(), Unannounced::at_once(observed.now)));
+        self.unannounced.extend(silent);
     }
 
     /// Takes in that `action` was carried out (`done`) or failed, at `now`.
@@ -147,16 +176,27 @@ impl Memory {
         now: Duration,
     ) {
         let Some(key) = action.key() else { return };
+        if matches!(action, Action::MoveIn { .. }) {
+            self.last_move = Some(now);
+        }
         match action {
-            Action::MoveIn { .. } => self.last_move = Some(now),
             Action::StandIn { .. } if done => {
-                self.unannounced.insert(key.clone());
+                let anew = Unannounced::at_once(now);
+                self.unannounced.insert(key.clone(), anew);
+            }
+            // They tell the neighbours themselves, for the first time.
+            Action::MoveIn { .. } | Action::Rebuild { .. }
+                if done && record.is_some_and(|record| record.port.switch().is_some()) =>
+            {
+                self.told(key, Unannounced::at_once(now), now);
             }
             Action::SetNoFlood { life, .. } if done => {
                 self.no_flood.insert(key.clone(), life.clone());
             }
             Action::Announce { .. } => {
-                self.unannounced.remove(key);
+                if let Some(unannounced) = self.unannounced.get(key).copied() {
+                    self.told(key, unannounced, now);
+                }
             }
             _ => {}
         }
@@ -173,6 +213,19 @@ impl Memory {
         let attempts = self.attempts.entry(key.clone()).or_default();
         attempts.count = attempts.count.saturating_add(1);
         attempts.last = now;
+    }
+
+    /// The neighbours of `key` were told once.
+    fn told(&mut self, key: &Key, unannounced: Unannounced, now: Duration) {
+        match unannounced.told(now) {
+            Some(rest) => self.unannounced.insert(key.clone(), rest),
+            None => self.unannounced.remove(key),
+        };
+    }
+
+    /// When the neighbours of `key` are to be told next that it is back.
+    pub fn next_announcement(&self, key: &Key) -> Option<Duration> {
+        self.unannounced.get(key).map(|unannounced| unannounced.at)
     }
 
     /// The earliest time for the next repair of `key`.

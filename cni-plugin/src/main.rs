@@ -20,6 +20,7 @@ mod logs;
 mod loopback;
 mod masquerade;
 mod ops;
+mod parting;
 mod program;
 mod request;
 mod result;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             println!("{}", program.about());
             return ExitCode::SUCCESS;
         }
+        [parting::ARGUMENT] => return ExitCode::SUCCESS,
         [deletion::ARGUMENT, name, alias] => {
             return match block_on(deletion::run(name, alias)) {
                 Ok(()) => ExitCode::SUCCESS,

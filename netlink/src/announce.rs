@@ -4,7 +4,7 @@
 //! every switch on the way.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -20,12 +20,13 @@ const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 const ICMPV6: u8 = 58;
 
 impl Netns {
-    /// Announces that `mac` has these addresses, to everyone on the link of device `name`.
+    /// Announces that `mac` has these addresses, to everyone on the link of device `name`. Returns the socket that was
+    /// used: its last close waits for the kernel's RCU, some ten milliseconds.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an impossible name, [`Error::Enter`], or what the kernel says: ENODEV without such a
     /// device, ENETDOWN for one that is down.
-    pub fn announce(&self, name: &str, mac: MacAddr, addresses: &[IpAddr]) -> Result<()> {
+    pub fn announce(&self, name: &str, mac: MacAddr, addresses: &[IpAddr]) -> Result<OwnedFd> {
         check_name(name)?;
         self.enter(|| send(name, mac, addresses))?
             .map_err(|errno| Error::Kernel {
@@ -37,7 +38,7 @@ impl Netns {
     }
 }
 
-fn send(name: &str, mac: MacAddr, addresses: &[IpAddr]) -> nix::Result<()> {
+fn send(name: &str, mac: MacAddr, addresses: &[IpAddr]) -> nix::Result<OwnedFd> {
     let device = link_address(name)?;
     // Protocol 0: a socket that receives nothing.
     let socket = socket(
@@ -53,7 +54,7 @@ fn send(name: &str, mac: MacAddr, addresses: &[IpAddr]) -> nix::Result<()> {
         };
         sendto(socket.as_raw_fd(), &frame, &device, MsgFlags::empty())?;
     }
-    Ok(())
+    Ok(socket)
 }
 
 /// The packet address of a device. Looked up by name with one ioctl: a list of devices would wait for the lock that

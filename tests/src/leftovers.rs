@@ -178,7 +178,9 @@ fn state_of(entrance: &Entrance) -> Result<BTreeSet<String>> {
         ("rule", rules),
         ("neighbour", neighbours),
     ] {
-        found.extend(items(&list).map(|item| format!("{name} {kind} {item}")));
+        // Routes of the kernel's own come and go with the addresses.
+        let own = items(&list).filter(|item| kind == "rule" || item["protocol"] != "kernel");
+        found.extend(own.map(|item| format!("{name} {kind} {item}")));
     }
     let mut tables = entrance.tool("nft");
     tables.args(["list", "tables"]);

@@ -107,10 +107,7 @@ fn take(
     let actions = &mut draft.actions;
     match step {
         Step::Settled => {
-            if record.strategy() == Strategy::Macvlan && observed.memory.unannounced.contains(&key)
-            {
-                break_silence(record, state, observed, actions);
-            }
+            break_silence(record, state, observed, actions);
             return true;
         }
         Step::Served => {
@@ -143,7 +140,8 @@ fn take(
     false
 }
 
-/// Tells the neighbours once a macvlan has its carrier back, which follows its lower's a moment later.
+/// Tells the neighbours of a pod that it is back, as often as that is due. A macvlan has its
+/// carrier a moment after its lower.
 fn break_silence(
     record: &Attachment,
     state: &PodState,
@@ -151,6 +149,11 @@ fn break_silence(
     actions: &mut Vec<Action>,
 ) {
     let key = record.key();
+    match observed.memory.next_announcement(&key) {
+        Some(at) if at <= observed.now => {}
+        // Whoever announces sees to the next time.
+        _ => return,
+    }
     let carrier = |link: Option<&LinkView>| link.is_some_and(|link| link.carrier);
     if carrier(state.link(&record.ifname)) {
         actions.push(Action::Announce { key });

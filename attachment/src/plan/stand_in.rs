@@ -56,7 +56,8 @@ pub(super) fn decide(draft: Draft, observed: &Observed) -> Vec<Action> {
         at = at.max(now + SWAP_PAUSE);
     }
     for key in served {
-        if observed.memory.unannounced.contains(&key) {
+        let due = observed.memory.next_announcement(&key);
+        if due.is_some_and(|at| at <= now) {
             actions.push(Action::Announce { key: key.clone() });
         }
         if at <= now {

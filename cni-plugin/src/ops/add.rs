@@ -15,7 +15,7 @@ use crate::config::{Config, Gateway, IpamSource, PortChoice, SwitchConfig};
 use crate::error::Error;
 use crate::request::Request;
 use crate::result::{CniResult, Interface};
-use crate::{intent, ipam_source, masquerade, sandbox};
+use crate::{intent, ipam_source, masquerade, parting, sandbox};
 
 /// Serves ADD; returns the result for standard output.
 pub async fn run(request: &Request) -> Result<Value, Error> {
@@ -148,6 +148,10 @@ impl Adding<'_> {
         };
         let mut record = intent::record(self.request, self.config, netns, port, allocated)?;
         attachment::attach(self.host, self.store, &mut record).await?;
+        // An address that another pod had until just now is elsewhere in many caches.
+        if let Some(socket) = attachment::announce(&record) {
+            parting::leave(socket);
+        }
         match self.finish(&mut record, allocated).await {
             Ok(result) => Ok(result),
             Err(error) => Err(error.and_then_undo(self.detach(&record).await)),

@@ -68,6 +68,12 @@ impl Reattach {
             let done = outcome.is_ok();
             self.memory
                 .acted(&action, record, done, self.zero.elapsed());
+            if let Some(key) = key
+                && let Some(at) = self.memory.next_announcement(key)
+            {
+                let at = self.zero + at;
+                self.mailbox.pending().again(key.port_name(), at);
+            }
             self.note(&action, outcome.as_ref().err(), took);
             if let Some(key) = key {
                 let entry = results.entry(key.clone()).or_default();
@@ -90,6 +96,10 @@ impl Reattach {
             None => {
                 tracing::info!(action = verb, port = name, took_ms = milliseconds(took));
                 facts.counts.action(verb);
+                if matches!(action, Action::Announce { .. }) {
+                    // Three of a kind after each repair: nothing to read at night.
+                    return;
+                }
                 let kind = match action {
                     Action::DeleteOrphan { .. } => {
                         facts.counts.stale_ports_deleted += 1;

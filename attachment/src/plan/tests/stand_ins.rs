@@ -4,6 +4,7 @@
 use super::events::*;
 use super::fixture::*;
 use super::*;
+use crate::memory::{ANNOUNCE_AGAIN, Unannounced};
 
 pub(super) fn rows() -> Vec<Row> {
     const RENAMED: &[Case] = &[RENAME_U];
@@ -123,8 +124,7 @@ pub(super) fn rows() -> Vec<Row> {
             RENAMED,
             |w| {
                 w.all_served();
-                let key = w.key();
-                w.observed.memory.unannounced.insert(key);
+                unannounced(w);
             },
             |w| {
                 vec![
@@ -224,7 +224,8 @@ pub(super) fn rows() -> Vec<Row> {
 /// An earlier look found the pod without carrier.
 fn unannounced(world: &mut World) {
     let key = world.key();
-    world.observed.memory.unannounced.insert(key);
+    let due = Unannounced { made: 0, at: NOW };
+    world.observed.memory.unannounced.insert(key, due);
 }
 
 #[test]
@@ -237,8 +238,31 @@ fn a_macvlan_without_carrier_is_remembered_until_it_was_announced() {
     memory.mark_silent(&world.records, &world.observed);
     world.eth0().carrier = true;
     memory.remember(&world.records, &world.observed);
-    assert_eq!(memory.unannounced, [world.key()].into());
-    let announce = Action::Announce { key: world.key() };
-    memory.acted(&announce, world.records.first(), true, NOW);
+    let key = world.key();
+    let announce = Action::Announce { key: key.clone() };
+    let mut at = NOW;
+    for pause in ANNOUNCE_AGAIN {
+        assert_eq!(memory.next_announcement(&key), Some(at));
+        memory.acted(&announce, world.records.first(), true, at);
+        at += pause;
+        world.observed.memory = memory.clone();
+        assert_eq!(plan(&world.records, &world.observed), [], "not yet");
+    }
+    memory.acted(&announce, world.records.first(), true, at);
     assert!(memory.unannounced.is_empty());
+}
+
+#[test]
+fn a_port_moved_in_is_announced_again() {
+    let world = World::healthy(RENAME_U);
+    let mut memory = crate::Memory::default();
+    let action = Action::MoveIn { key: world.key() };
+    memory.acted(&action, world.records.first(), true, NOW);
+    let next = memory.next_announcement(&world.key());
+    assert_eq!(next, Some(NOW + ANNOUNCE_AGAIN[0]));
+    let routed = World::healthy(ROUTED);
+    let mut memory = crate::Memory::default();
+    let action = Action::Rebuild { key: routed.key() };
+    memory.acted(&action, routed.records.first(), true, NOW);
+    assert_eq!(memory.next_announcement(&routed.key()), None, "nobody asks");
 }
