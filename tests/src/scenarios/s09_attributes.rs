@@ -15,6 +15,7 @@ pub(super) fn add(suite: Scenarios) -> Scenarios {
         .each("s09_vlan_isolates_before_and_after", vlan)
         .each("s09_mac_and_mtu", mac_and_mtu)
         .each("s09_row_attributes", row_attributes)
+        .each("s09_mirror_sees_packets", mirror)
         .each("s09_no_flood", no_flood)
 }
 
@@ -131,6 +132,51 @@ fn row_attributes(case: Case) -> Result<()> {
         "clear", "Bridge", BRIDGE, "mirrors", "--", "clear", "Port", &port, "qos", "--", "--all",
         "destroy", "QoS",
     ])?;
+    stage.strike()
+}
+
+/// A mirror of a pod's port goes on showing its packets after the port was lost and put back.
+fn mirror(case: Case) -> Result<()> {
+    const WATCH: &str = "watch0";
+    let mut stage = stage(case)?;
+    let port = stage.b.port(&stage.node)?;
+    #[rustfmt::skip]
+    let commands = [
+        "add-port", BRIDGE, WATCH, "--", "set", "Interface", WATCH, "type=internal", "--",
+        "--id=@p", "get", "Port", &port, "--", "--id=@w", "get", "Port", WATCH, "--",
+        "--id=@m", "create", "Mirror", "name=watch", "select-src-port=@p", "select-dst-port=@p", "output-port=@w", "--",
+        "set", "Bridge", BRIDGE, "mirrors=@m",
+    ];
+    stage.node.ovs().vsctl(&commands)?;
+    stage.node.netns.sh(&format!("ip link set {WATCH} up"))?;
+    let seen = |node: &Node| -> Result<u64> {
+        let links = node
+            .netns
+            .ip_json(&format!("-statistics link show dev {WATCH}"))?;
+        links[0]["stats64"]["rx"]["packets"]
+            .as_u64()
+            .with_context(|| format!("no counter in {links}"))
+    };
+    for round in ["before", "after"] {
+        stage.session.await_progress(LIMIT).context(round)?;
+        let from = seen(&stage.node)?;
+        wait::until_ok(LIMIT, "the mirror to show packets", || {
+            let now = seen(&stage.node)?;
+            ensure!(now >= from + 10, "{round}: {from}, then {now}");
+            Ok(())
+        })?;
+        if round == "before" {
+            stage.node.ovs_mut().kill_vswitchd()?;
+            stage.node.ovs_mut().start_vswitchd()?;
+            stage.node.await_whole(&stage.b)?;
+            // The watcher's own device may be a new one.
+            stage.node.netns.sh(&format!("ip link set {WATCH} up"))?;
+        }
+    }
+    let undo = [
+        "clear", "Bridge", BRIDGE, "mirrors", "--", "del-port", WATCH,
+    ];
+    stage.node.ovs().vsctl(&undo)?;
     stage.strike()
 }
 
