@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds several suites here and runs them one after another in one VM:
 #   suites-in-vm.sh KERNEL LIMIT PACKAGE:NAME[:FILTER]...
-# All of them run even when one fails; the status is 1 then. FILTER picks tests by a part of their name.
+# All of them run even when one fails; the status is 1 then. FILTER picks tests by a part of their name; more
+# arguments of the suite may follow it.
 
 . "$(dirname "$0")/common.sh"
 
