@@ -95,6 +95,11 @@ impl Table {
         self
     }
 
+    /// Add a line below the table, once it has rows.
+    pub fn remark(&mut self, remark: impl Into<String>) {
+        self.notes.push(remark.into());
+    }
+
     /// Add a row; missing cells at its end are empty.
     pub fn row(&mut self, mut cells: Vec<Cell>) {
         cells.resize(self.columns.len(), Cell::Nothing);
