@@ -37,10 +37,11 @@ try "scenarios, userspace datapath" rig/suite.sh --limit 1200 scenarios || true
 try "the plugin killed at every system call" rig/suite.sh --limit 900 kill || true
 try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin demo || true
 # Under emulation a scenario takes ten seconds and more: here vswitchd killed under each strategy, the other scenarios
-# with the one that "auto" takes, and the module reloaded; the rest in make test-vm.
+# with the one that "auto" takes, and the module reloaded; the rest in make test-vm. Not "rename", whose repair on the
+# kernel datapath can wait for ever (README, Status).
 try "VM 6.12: netlink, and the kernel datapath" rig/suites-in-vm.sh 6.12 1800 netlink:kernel \
-    tests:scenarios:"s02_sigkill::kernel --skip bond" \
+    tests:scenarios:"s02_sigkill::kernel --skip bond --skip rename" \
     tests:scenarios:"kernel::bond --skip s01_churn --skip s02_killed_again --skip s05_daemon_killed" || true
-try "VM 6.12: the module unloaded and loaded again" rig/suite.sh --vm 6.12 --limit 900 reload || true
+try "VM 6.12: the module unloaded and loaded again" rig/suite.sh --vm 6.12 --limit 900 reload --skip rename || true
 try "VM 6.1: netlink" rig/suites-in-vm.sh 6.1 600 netlink:kernel || true
 finish
