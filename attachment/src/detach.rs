@@ -14,6 +14,7 @@ use crate::names;
 use crate::ports::Ports;
 use crate::record::{Attachment, Key, Phase};
 use crate::store::Store;
+use crate::strategy::rename_kernel;
 
 /// What is to be taken down.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ pub async fn detach(host: &Host, store: &Store, request: &DetachRequest<'_>) -> 
         }
     };
     if let Some(inside) = &inside
-        && let Err(error) = name_back(inside, request.key).await
+        && let Err(error) = rename_kernel::name_back(inside, request.key).await
     {
         errors.push(error);
     }
@@ -91,21 +92,6 @@ pub async fn detach(host: &Host, store: &Store, request: &DetachRequest<'_>) -> 
         errors.push(error);
     }
     Detached { errors }
-}
-
-/// Gives a renamed port of the kernel datapath its own name again: by the pod's name
-/// vswitchd does not find it when the row goes, and nobody else can delete it.
-async fn name_back(inside: &Inside, key: &Key) -> Result<()> {
-    let netlink = &inside.netlink;
-    let Some(link) = netlink.link_by_name(&key.ifname).await? else {
-        return Ok(());
-    };
-    if link.kind.as_deref() == Some("openvswitch") && is_marked(&link, key) {
-        // Kernels before 6.2 rename only what is down.
-        netlink.set_down(link.index).await?;
-        netlink.rename(link.index, &key.port_name()).await?;
-    }
-    Ok(())
 }
 
 async fn remove_row(socket: &Path, key: &Key) -> Result<()> {
@@ -137,8 +123,8 @@ fn inside(host: &Host, request: &DetachRequest<'_>) -> Result<Option<Inside>> {
 }
 
 /// Deletes all devices that carry the mark of `key`: in the root namespace the host
-/// end, in the pod whatever there is, also what only the record's `mac` proves ours. One deletion for each namespace, as each costs
-/// an RCU barrier.
+/// end, in the pod whatever there is, also what only the record's `mac` proves ours. One
+/// deletion for each namespace, as each costs an RCU barrier.
 pub(crate) async fn remove_links(
     host: &Host,
     inside: Option<&Inside>,

@@ -81,6 +81,9 @@ pub enum Drift {
     /// A port that belongs into the pod is in the root namespace.
     #[error("port {0} is in the root namespace instead of the pod")]
     PortInRoot(String),
+    /// The port is in its place and the bridge does not forward to it.
+    #[error("port {0} is in the pod, but ovs-vswitchd has forgotten it")]
+    PortForgotten(String),
     /// A MAC differs.
     #[error("{name} has MAC {}, expected {expected}", .found.map_or_else(|| "none".to_owned(), |m| m.to_string()))]
     Mac {

@@ -41,6 +41,11 @@ pub enum Suspicion {
     PodGone(Key),
     /// An attachment whose device is in neither namespace although vswitchd lives.
     PortLost(Key),
+    /// An attachment with a live device in its pod and a new one in the root namespace, and
+    /// vswitchd does not say which of them it holds.
+    PortTwice(Key),
+    /// An attachment with a live device in its pod that its bridge knows nothing of.
+    PortForgotten(Key),
 }
 
 /// Repairs of one attachment that did not hold.
@@ -160,8 +165,15 @@ impl Memory {
                     .and_then(|state| state.link(&record.ifname))
                     .is_some_and(|link| link.up && !link.carrier)
         });
-        let silent = silent.map(|record| (record.key(), Unannounced::at_once(observed.now)));
-        self.unannounced.extend(silent);
+        for record in silent {
+            let anew = Unannounced::at_once(observed.now);
+            let known = self.unannounced.entry(record.key()).or_insert(anew);
+            let lower = observed.root.links.get(&record.port_name);
+            // From when the lower has its carrier the macvlan is late, and that is counted.
+            if known.made > 0 || !lower.is_some_and(|lower| lower.carrier) {
+                *known = anew;
+            }
+        }
     }
 
     /// Takes in that `action` was carried out (`done`) or failed, at `now`.

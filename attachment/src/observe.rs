@@ -333,5 +333,6 @@ fn view_of_port(row: &PortRow) -> PortView {
         external_ids,
         row: Some(row.interface.uuid),
         no_flood: None,
+        forgotten: false,
     }
 }

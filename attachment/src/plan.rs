@@ -74,10 +74,8 @@ pub fn suspicions(records: &[Attachment], observed: &Observed) -> BTreeSet<Suspi
                 found.insert(Suspicion::PodGone(key));
             }
             Some(PodView::Alive(state)) if record.phase == Phase::Ready => {
-                if let Some((_, switch)) = live_switch(record, observed)
-                    && ports::lost(record, state, switch, observed)
-                {
-                    found.insert(Suspicion::PortLost(key));
+                if let Some((_, switch)) = live_switch(record, observed) {
+                    found.extend(ports::suspicion(record, state, switch, observed));
                 }
             }
             _ => {}

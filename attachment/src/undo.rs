@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::ports::Ports;
 use crate::record::Key;
+use crate::strategy::rename_kernel;
 
 /// One thing to unmake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Step {
     HostLink(String),
     /// A device in the pod.
     PodLink(String),
+    /// The name of a port of the kernel datapath that was renamed in the pod.
+    PodName,
 }
 
 /// The stack of steps.
@@ -54,6 +57,7 @@ impl Undo {
                 },
                 Step::HostLink(name) => remove(&host.netlink, name).await,
                 Step::PodLink(name) => remove(&inside.netlink, name).await,
+                Step::PodName => rename_kernel::name_back(inside, &self.key).await,
             };
             if let Err(error) = done {
                 tracing::warn!(key = %self.key, ?step, %error, "could not be undone");

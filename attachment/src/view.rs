@@ -136,6 +136,8 @@ pub struct PortView {
     pub row: Option<ovs::Uuid>,
     /// OpenFlow's NO_FLOOD bit, where it was asked for.
     pub no_flood: Option<Flood>,
+    /// Whether the bridge was asked for the port over OpenFlow, and has none of that name.
+    pub forgotten: bool,
 }
 
 /// A switch that answers.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binaries;
-use crate::cni::Cni;
+use crate::cni::{Answer, Cni};
 use crate::leftovers::Leftovers;
 use crate::netns::Netns;
 use crate::ovs::{Datapath, Ovs};
@@ -28,6 +28,12 @@ pub use pod::Pod;
 
 /// The bridge of every node with a switch.
 pub const BRIDGE: &str = "br-int";
+
+/// The CNI code for "try again later".
+const TRY_AGAIN: u32 = 11;
+
+/// How often it is tried again.
+const ATTEMPTS: u32 = 3;
 
 /// A node under test. Dropped, it ends its daemon and its switch; pods are dropped by whoever holds them.
 pub struct Node {
@@ -180,8 +186,34 @@ impl Node {
             "CNI_ARGS",
             format!("IgnoreUnknown=1;K8S_POD_NAMESPACE=demo;K8S_POD_NAME={hint}"),
         );
-        let result = cni.add().with_context(|| format!("ADD of pod {hint}"))?;
+        let result = self.add(&cni);
+        let result = result.with_context(|| format!("ADD of pod {hint}"))?;
         Pod::new(hint, container, netns, cni, result)
+    }
+
+    /// ADD. Where ports are lost in passing, vswitchd may be busy with several for longer than ADD waits: then
+    /// it answers "try again", and as a kubelet does, so does this.
+    fn add(&self, cni: &Cni) -> Result<Value> {
+        let mut last = cni.call("ADD")?;
+        let again = |last: &Answer| last.failure().is_ok_and(|f| f.code == TRY_AGAIN);
+        for _ in 0..ATTEMPTS {
+            if !self.loses_ports() || !again(&last) {
+                break;
+            }
+            cni.del()?;
+            last = cni.call("ADD")?;
+        }
+        last.success()?
+            .json
+            .context("ADD printed something else than JSON")
+    }
+
+    /// Whether its ports are lost in passing: a renamed port of the kernel datapath is, at each change of the
+    /// switch, and the daemon brings it back.
+    pub fn loses_ports(&self) -> bool {
+        let kernel = |switch: &Ovs| switch.datapath() == Datapath::Kernel;
+        self.config["port"] == json!(Strategy::Rename.name())
+            && self.switch.as_ref().is_some_and(kernel)
     }
 
     /// Detaches a pod by DEL and removes its namespace.

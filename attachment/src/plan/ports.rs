@@ -1,5 +1,7 @@
 //! The device half of a plan: for each strategy, which devices must be where.
 
+use std::time::Duration;
+
 use crate::action::Action;
 use crate::drift::Drift;
 use crate::memory::{SECOND_LOOK, Suspicion};
@@ -9,6 +11,9 @@ use crate::strategy::Strategy;
 use crate::view::{LinkView, Observed, PodState, SwitchState};
 
 use super::{Draft, SOON};
+
+/// How often at least a macvlan is looked at that has no carrier although its lower has.
+const LATE_CARRIER: Duration = Duration::from_secs(10);
 
 /// Where the devices of an attachment are.
 struct Places<'a> {
@@ -72,6 +77,8 @@ enum Step {
     Rebuild,
     /// vswitchd is about to say more.
     Soon,
+    /// The pod's device lives, and its bridge does not know it.
+    Forgotten,
     /// The port is in neither namespace, or nobody holds it.
     Lost,
     /// Somebody else's device is in the way.
@@ -89,7 +96,10 @@ fn step(
         .and_then(|switch| switch.ports.get(&record.port_name))
         .and_then(|row| row.ifindex);
     match record.strategy() {
-        Strategy::Rename => rename(record, &places, held),
+        Strategy::Rename => match rename(record, &places, held) {
+            Step::Settled if forgotten(record, switch) => Step::Forgotten,
+            other => other,
+        },
         Strategy::Bond => bond(record, &places, held),
         Strategy::Macvlan => macvlan(record, &places),
         Strategy::Veth | Strategy::Routed => veth(record, &places),
@@ -105,6 +115,12 @@ fn take(
 ) -> bool {
     let key = record.key();
     let actions = &mut draft.actions;
+    let twice = Suspicion::PortTwice(key.clone());
+    let step = match step {
+        // It was given its time. It looks ports up by name, and that is the new one's.
+        Step::Soon if observed.memory.confirmed(&twice, observed.now) => Step::MoveIn,
+        other => other,
+    };
     match step {
         Step::Settled => {
             break_silence(record, state, observed, actions);
@@ -128,16 +144,38 @@ fn take(
         Step::Blocked(drift) => super::report(actions, key, drift),
         Step::Lost => {
             let suspicion = Suspicion::PortLost(key.clone());
-            if observed.memory.confirmed(&suspicion, observed.now) {
-                super::repair(record, observed, Action::RecreatePort { key }, actions);
-            } else {
-                let first = observed.memory.suspicions.get(&suspicion);
-                let at = first.copied().unwrap_or(observed.now) + SECOND_LOOK;
-                actions.push(Action::LookAgain { key, at });
-            }
+            let repair = Action::RecreatePort { key };
+            once_confirmed(record, &suspicion, repair, observed, actions);
+        }
+        Step::Forgotten => {
+            let suspicion = Suspicion::PortForgotten(key.clone());
+            once_confirmed(
+                record,
+                &suspicion,
+                Action::MoveIn { key },
+                observed,
+                actions,
+            );
         }
     }
     false
+}
+
+/// Plans a repair if a second look has confirmed what it is for, or else that look.
+fn once_confirmed(
+    record: &Attachment,
+    suspicion: &Suspicion,
+    repair: Action,
+    observed: &Observed,
+    actions: &mut Vec<Action>,
+) {
+    if observed.memory.confirmed(suspicion, observed.now) {
+        return super::repair(record, observed, repair, actions);
+    }
+    let first = observed.memory.suspicions.get(suspicion);
+    let at = first.copied().unwrap_or(observed.now) + SECOND_LOOK;
+    let key = record.key();
+    actions.push(Action::LookAgain { key, at });
 }
 
 /// Tells the neighbours of a pod that it is back, as often as that is due. A macvlan has its
@@ -149,16 +187,18 @@ fn break_silence(
     actions: &mut Vec<Action>,
 ) {
     let key = record.key();
-    match observed.memory.next_announcement(&key) {
-        Some(at) if at <= observed.now => {}
+    let due = match observed.memory.next_announcement(&key) {
+        Some(at) if at <= observed.now => at,
         // Whoever announces sees to the next time.
         _ => return,
-    }
+    };
     let carrier = |link: Option<&LinkView>| link.is_some_and(|link| link.carrier);
     if carrier(state.link(&record.ifname)) {
         actions.push(Action::Announce { key });
     } else if carrier(observed.root.links.get(&record.port_name)) {
-        let at = observed.now + SOON;
+        // One that is very late may never have it.
+        let late = (observed.now - due) / 4;
+        let at = observed.now + late.clamp(SOON, LATE_CARRIER);
         actions.push(Action::LookAgain { key, at });
     }
 }
@@ -311,22 +351,39 @@ fn stand_in_over(pod: &LinkView, places: &Places) -> bool {
             .is_some_and(|root| pod.lower == Some(root.index))
 }
 
-/// Whether the port's device is in neither namespace although its row is there.
-pub fn lost(
+fn forgotten(record: &Attachment, switch: Option<&SwitchState>) -> bool {
+    switch
+        .and_then(|switch| switch.ports.get(&record.port_name))
+        .is_some_and(|row| row.forgotten)
+}
+
+/// What the devices of a port whose row is there give reason to suspect.
+pub fn suspicion(
     record: &Attachment,
     state: &PodState,
     switch: &SwitchState,
     observed: &Observed,
-) -> bool {
-    switch.ports.contains_key(&record.port_name)
-        && matches!(step(record, state, Some(switch), observed), Step::Lost)
+) -> Option<Suspicion> {
+    if !switch.ports.contains_key(&record.port_name) {
+        return None;
+    }
+    match step(record, state, Some(switch), observed) {
+        Step::Lost => Some(Suspicion::PortLost(record.key())),
+        Step::Soon => Some(Suspicion::PortTwice(record.key())),
+        Step::Forgotten => Some(Suspicion::PortForgotten(record.key())),
+        _ => None,
+    }
 }
 
 /// What an action that is not a report tells about an attachment, in CHECK's words.
 pub fn drift(action: &Action, record: &Attachment, observed: &Observed) -> Vec<Drift> {
     let port = || record.port_name.clone();
     let ifname = || record.ifname.clone();
+    let switch = super::live_switch(record, observed).map(|(_, switch)| switch);
     match action {
+        Action::MoveIn { .. } | Action::LookAgain { .. } if forgotten(record, switch) => {
+            vec![Drift::PortForgotten(port())]
+        }
         Action::EnsureBridge { bridge, .. } => vec![Drift::BridgeMissing(bridge.clone())],
         Action::AddPort { .. } => vec![Drift::RowMissing(port())],
         Action::CompletePort { .. } => {

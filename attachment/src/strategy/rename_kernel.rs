@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Inside};
 use crate::l3;
 use crate::ports::Ports;
-use crate::record::{Attachment, Datapath, Phase, Port};
+use crate::record::{Attachment, Datapath, Key, Phase, Port};
 use crate::store::{AttachmentLock, Store};
 use crate::undo::Step;
 
@@ -43,6 +43,7 @@ async fn make_alone(site: &mut Site<'_>) -> Result<()> {
     device::move_in(site.host, site.inside, site.record, link.index, &name).await?;
     ports.settled().await?;
     let link = device::required(&site.inside.netlink, &name, "in the pod").await?;
+    site.undo.push(Step::PodName);
     rename(site.inside, &link, &site.record.ifname).await?;
     l3::configure(site.inside, site.record, link.index).await
 }
@@ -77,9 +78,10 @@ async fn move_in_alone(
                 found: present.kind.unwrap_or_default(),
             });
         }
-        // vswitchd has forgotten the old port without deleting it, and nobody else may.
-        // By its own name it is found again when the row is.
-        (Some(_), Some(old)) => {
+        // vswitchd has forgotten the old port without deleting it, and nobody else may;
+        // it may have made a new one since. By its own name the old one is found again
+        // when the row is.
+        (_, Some(old)) => {
             ports.remove(&record.key()).await?;
             rename(inside, &old, &record.port_name).await?;
             ports.add(record).await?;
@@ -98,6 +100,21 @@ async fn move_in_alone(
     .await?;
     rename(inside, &link, &record.ifname).await?;
     l3::ensure(inside, record, link.index).await
+}
+
+/// Gives a renamed port its own name again, before its row goes: by the pod's name
+/// vswitchd does not find it then, and nobody else can delete it.
+pub(crate) async fn name_back(inside: &Inside, key: &Key) -> Result<()> {
+    let netlink = &inside.netlink;
+    let Some(link) = netlink.link_by_name(&key.ifname).await? else {
+        return Ok(());
+    };
+    if link.kind.as_deref() == Some("openvswitch") && is_marked(&link, key) {
+        // Kernels before 6.2 rename only what is down.
+        netlink.set_down(link.index).await?;
+        netlink.rename(link.index, &key.port_name()).await?;
+    }
+    Ok(())
 }
 
 /// Renames a device, up if the kernel can; those before 6.2 want it down, and what that

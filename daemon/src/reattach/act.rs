@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use attachment::plan::SOON;
 use attachment::record::{Attachment, Key};
-use attachment::{Action, Actor, Observed};
+use attachment::{Action, Actor, Observed, Outcome};
 
 use super::pending::SETTLE;
 use super::run::Reattach;
@@ -65,13 +66,16 @@ impl Reattach {
             let outcome = actor.act(&action).await;
             let took = started.elapsed();
             let record = key.and_then(|key| records.iter().find(|r| r.key() == *key));
-            let done = outcome.is_ok();
-            self.memory
-                .acted(&action, record, done, self.zero.elapsed());
+            // What was left alone, as a plugin is at work on it, was neither done nor did it fail.
+            if !matches!(outcome, Ok(Outcome::Busy | Outcome::Gone)) {
+                let done = outcome.is_ok();
+                self.memory
+                    .acted(&action, record, done, self.zero.elapsed());
+            }
             if let Some(key) = key
                 && let Some(at) = self.memory.next_announcement(key)
             {
-                let at = self.zero + at;
+                let at = (self.zero + at).max(Instant::now() + SOON);
                 self.mailbox.pending().again(key.port_name(), at);
             }
             self.note(&action, outcome.as_ref().err(), took);

@@ -1,5 +1,6 @@
 //! One pass: observe, plan, act, and tell.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use attachment::record::{Attachment, Phase};
@@ -89,6 +90,7 @@ impl Reattach {
         tracing::debug!(
             took_ms = milliseconds(self.zero.elapsed().saturating_sub(observed.now)),
             actions = actions.len(),
+            plan = ?actions.iter().map(attachment::Action::verb).collect::<BTreeSet<_>>(),
             "looked"
         );
         self.suspect(full, records, &observed);

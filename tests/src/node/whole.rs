@@ -86,7 +86,12 @@ impl Node {
                 .await_answer(LIMIT)?;
         }
         for pod in [pod, peer] {
-            self.check(pod)?;
+            if self.loses_ports() {
+                // Just now it may be the other's turn.
+                wait::until_ok(LIMIT, "CHECK to find no fault", || self.check(pod))?;
+            } else {
+                self.check(pod)?;
+            }
         }
         Ok(())
     }

@@ -265,6 +265,32 @@ fn restarts() -> Vec<Row> {
             |w| look_again(w, SOON),
         ),
         row(
+            "vswitchd stays between two devices",
+            &[RENAME_K, RENAME_U, BOND_K, BOND_U],
+            |w| {
+                w.fresh_in_root();
+                let key = w.key();
+                w.seen_before(Suspicion::PortTwice(key));
+            },
+            |w| all(w, move_in),
+        ),
+        row(
+            "vswitchd has forgotten a port whose device lives: first look",
+            &[RENAME_K],
+            |w| w.row().forgotten = true,
+            |w| look_again(w, SECOND_LOOK),
+        ),
+        row(
+            "vswitchd has forgotten a port whose device lives: second look",
+            &[RENAME_K],
+            |w| {
+                w.row().forgotten = true;
+                let key = w.key();
+                w.seen_before(Suspicion::PortForgotten(key));
+            },
+            |w| all(w, move_in),
+        ),
+        row(
             "vswitchd says that it holds the fresh one",
             &[RENAME_K, RENAME_U, BOND_K, BOND_U],
             |w| {

@@ -105,7 +105,7 @@ fn the_table_is_as_long_as_it_should_be() {
 #[test]
 fn check_says_what_a_plan_would_repair() {
     type Change = fn(&mut World);
-    let rows: [(&str, Case, Change, &[&str]); 8] = [
+    let rows: [(&str, Case, Change, &[&str]); 9] = [
         ("healthy", fixture::BOND_K, |_| {}, &[]),
         (
             "gone",
@@ -157,6 +157,12 @@ fn check_says_what_a_plan_would_repair() {
                 "port NAME is missing in OVSDB",
                 "address 10.1.0.1/24 is missing in the pod",
             ],
+        ),
+        (
+            "forgotten by vswitchd",
+            fixture::RENAME_K,
+            |w| w.row().forgotten = true,
+            &["port NAME is in the pod, but ovs-vswitchd has forgotten it"],
         ),
         (
             "an empty column",

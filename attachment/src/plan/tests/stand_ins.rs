@@ -253,6 +253,42 @@ fn a_macvlan_without_carrier_is_remembered_until_it_was_announced() {
 }
 
 #[test]
+fn a_macvlan_that_never_gets_its_carrier_is_looked_at_ever_less() {
+    let mut world = World::healthy(MACVLAN_U);
+    world.eth0().carrier = false;
+    let mut memory = crate::Memory::default();
+    memory.mark_silent(&world.records, &world.observed);
+    let mut pauses = Vec::new();
+    for seconds in [0, 4, 3600] {
+        world.observed.now = NOW + Duration::from_secs(seconds);
+        memory.mark_silent(&world.records, &world.observed);
+        world.observed.memory = memory.clone();
+        let actions = plan(&world.records, &world.observed);
+        let [Action::LookAgain { at, .. }] = actions[..] else {
+            panic!("{actions:?}");
+        };
+        pauses.push(at - world.observed.now);
+    }
+    assert_eq!(
+        pauses,
+        [SOON, Duration::from_secs(1), Duration::from_secs(10)]
+    );
+}
+
+#[test]
+fn a_suspicion_of_two_devices_is_remembered_while_both_are_there() {
+    let mut world = World::healthy(RENAME_K);
+    let mut memory = crate::Memory::default();
+    memory.remember(&world.records, &world.observed);
+    assert!(memory.suspicions.is_empty());
+    world.fresh_in_root();
+    memory.remember(&world.records, &world.observed);
+    let twice = Suspicion::PortTwice(world.key());
+    assert!(!memory.confirmed(&twice, world.observed.now));
+    assert!(memory.confirmed(&twice, world.observed.now + SECOND_LOOK));
+}
+
+#[test]
 fn a_port_moved_in_is_announced_again() {
     let world = World::healthy(RENAME_U);
     let mut memory = crate::Memory::default();
