@@ -6,13 +6,13 @@
 //! soon as the device is not to be seen any more. If anything goes wrong here, the
 //! device is still there, and is deleted as if nothing had been tried.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use attachment::{Host, Key};
 use netlink::{Netlink, Netns};
 
+use crate::child;
 use crate::error::Error;
 
 /// The first argument that makes this program such a child; after it the device's
@@ -38,7 +38,8 @@ pub async fn ahead(host: &Host, sandbox: Option<&Netns>, key: &Key) -> Result<()
     if link.kind.as_deref() != Some("veth") || !is_marked(&link, &key.alias()) {
         return Ok(());
     }
-    let mut child = spawn(&name, &key.alias())?;
+    let mut child = child::start([ARGUMENT, &name, &key.alias()], Stdio::null())
+        .map_err(|error| Error::Internal(format!("start a child: {error}")))?;
     let inside = sandbox.map(Netns::connect).transpose()?;
     let gone = async {
         loop {
@@ -71,19 +72,6 @@ pub async fn by_switch(
     tokio::time::timeout(SWITCH_LIMIT, gone)
         .await
         .unwrap_or(Ok(()))
-}
-
-/// Starts the child with nothing of ours open: a runtime waits for the end of file
-/// on the pipes it gave us.
-fn spawn(name: &str, alias: &str) -> Result<Child, Error> {
-    Command::new("/proc/self/exe")
-        .arg0("berth")
-        .args([ARGUMENT, name, alias])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| Error::Internal(format!("start a child: {error}")))
 }
 
 /// Whether nothing is in view: neither the device in the root namespace, nor in the

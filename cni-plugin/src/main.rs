@@ -7,6 +7,7 @@
 
 mod answer;
 mod args;
+mod child;
 mod config;
 mod delegate;
 mod deletion;

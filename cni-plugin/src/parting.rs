@@ -5,22 +5,16 @@
 //! its end is the last close, and no one waits for that.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use crate::child;
 
 /// The first argument that makes this program such a child.
 pub const ARGUMENT: &str = "--close";
 
 /// Leaves the closing of `socket` to a child. Without one it is closed here, later.
 pub fn leave(socket: OwnedFd) {
-    let child = Command::new("/proc/self/exe")
-        .arg0("berth")
-        .arg(ARGUMENT)
-        .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if let Err(error) = child {
+    if let Err(error) = child::start([ARGUMENT], Stdio::from(socket)) {
         tracing::debug!(%error, "no child to close a socket");
     }
 }

@@ -2,9 +2,9 @@
 //! others, and with a `prevResult` of another version.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails, reach, routed, with};
+use node::{Node, assert_fails, reach, routed, with};
 use serde_json::{Value, json};
 use tests::netns::Netns;
 

@@ -1,9 +1,9 @@
 //! GC and STATUS: what is removed for which list, and when a node is not ready.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails, reach, routed, with};
+use node::{Node, assert_fails, reach, routed, with};
 use serde_json::{Value, json};
 use tests::netns::Netns;
 
@@ -46,7 +46,7 @@ fn the_list_decides_what_stays() {
     assert_eq!(node.records(), ["c0.eth0.json", "c9.eth0.json"]);
     assert_eq!(node.leased("pods"), ["10.77.0.2"]);
     assert_eq!(node.links().len(), 2);
-    assert!(common::links(&pods[1]).is_empty() && common::links(&pods[2]).is_empty());
+    assert!(node::links(&pods[1]).is_empty() && node::links(&pods[2]).is_empty());
     reach(&node.netns, &pods[0], "10.77.0.2");
     let rules = node.netns.output("nft", ["list", "ruleset"]).unwrap();
     assert!(

@@ -2,11 +2,11 @@
 //! arrive complete, errors keep their codes, what was allocated is given back.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Node, assert_fails, routed, with};
+use node::{Node, assert_fails, routed, with};
 use serde_json::{Value, json};
 use tests::netns::Netns;
 
@@ -83,7 +83,7 @@ fn a_delegates_error_is_passed_on_and_nothing_was_done() {
     assert!(failure.msg.contains("no lease today"), "{failure:?}");
     node.assert_bare();
     assert_fails(&call.call("DEL").unwrap(), 142, &["no lease today"]);
-    assert!(common::links(&pod).is_empty());
+    assert!(node::links(&pod).is_empty());
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn exhaustion_and_requests_that_cannot_be_met_are_101() {
         101,
         &["no IP addresses available", "10.77.0"],
     );
-    assert!(common::links(&other).is_empty());
+    assert!(node::links(&other).is_empty());
     assert_eq!((node.records().len(), node.links().len()), (1, 1));
     let taken = with(
         small.clone(),

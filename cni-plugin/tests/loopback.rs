@@ -1,9 +1,9 @@
 //! The plugin `loopback`: every version, CHECK, a result that passes through.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails};
+use node::{Node, assert_fails};
 use serde_json::{Value, json};
 use tests::netns::Netns;
 

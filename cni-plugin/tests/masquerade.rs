@@ -1,9 +1,9 @@
 //! `ipMasq`: as whom the world sees a pod, and that rules come and go with pods.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails, routed, seen_as, with};
+use node::{Node, assert_fails, routed, seen_as, with};
 use serde_json::{Value, json};
 use tests::netns::Netns;
 

@@ -2,9 +2,9 @@
 //! result, CHECK of each thing that can be off, and nothing left after DEL.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails, reach, routed, with};
+use node::{Node, assert_fails, reach, routed, with};
 use serde_json::{Value, json};
 use tests::leftovers::Leftovers;
 use tests::netns::Netns;
@@ -54,7 +54,7 @@ fn two_pods_reach_each_other_and_the_node_in_both_families() {
     }
     guard.check().unwrap();
     node.assert_bare();
-    assert!(common::links(&pods[0]).is_empty());
+    assert!(node::links(&pods[0]).is_empty());
 }
 
 #[test]
@@ -254,14 +254,14 @@ fn several_interfaces_in_one_pod() {
     let one = node.berth("c1", pod.path(), &routed());
     let two = node.berth("c1", pod.path(), &second).ifname("net1");
     let (first, second) = (one.add().unwrap(), two.add().unwrap());
-    assert_eq!(common::links(&pod), ["eth0", "net1"]);
+    assert_eq!(node::links(&pod), ["eth0", "net1"]);
     reach(&node.netns, &pod, &address(&first, false));
     reach(&node.netns, &pod, &address(&second, false));
     one.del().unwrap();
-    assert_eq!(common::links(&pod), ["net1"]);
+    assert_eq!(node::links(&pod), ["net1"]);
     reach(&node.netns, &pod, &address(&second, false));
     two.del().unwrap();
-    assert!(common::links(&pod).is_empty() && node.links().is_empty() && node.records().is_empty());
+    assert!(node::links(&pod).is_empty() && node.links().is_empty() && node.records().is_empty());
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn del_does_without_the_child_that_deletes_for_it() {
         "{}",
         answer.stderr
     );
-    assert!(common::links(&pod).is_empty());
+    assert!(node::links(&pod).is_empty());
     guard.check().unwrap();
     node.assert_bare();
 }
@@ -350,7 +350,7 @@ fn both_ends_are_gone_when_del_answers() {
     for _ in 0..10 {
         call.add().unwrap();
         call.del().unwrap();
-        assert!(node.links().is_empty() && common::links(&pod).is_empty());
+        assert!(node.links().is_empty() && node::links(&pod).is_empty());
         assert_eq!(node.netns.sh("ip route show dev lo; ip route").unwrap(), "");
     }
 }

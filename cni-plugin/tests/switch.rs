@@ -2,9 +2,9 @@
 //! and what is answered when the switch or its bridge is away.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
-use common::{Node, assert_fails, reach, routed, with};
+use node::{Node, assert_fails, reach, routed, with};
 use serde_json::{Value, json};
 use tests::leftovers::Leftovers;
 use tests::netns::Netns;
@@ -68,7 +68,7 @@ fn two_pods_of_each_strategy_reach_each_other_and_leave_nothing() {
             call.del().unwrap();
             call.del().unwrap();
         }
-        assert!(common::links(&pods[0]).is_empty(), "{strategy}");
+        assert!(node::links(&pods[0]).is_empty(), "{strategy}");
         guard.check().unwrap();
         assert!(node.records().is_empty() && node.leased("pods").is_empty());
     }
@@ -160,7 +160,7 @@ fn a_route_that_the_kernel_refuses_takes_the_port_back() {
         let answer = node.berth("c1", pod.path(), &config).call("ADD").unwrap();
         assert_fails(&answer, 999, &["10.1.0.0/16", "unreachable"]);
         guard.check().unwrap();
-        assert!(common::links(&pod).is_empty(), "{strategy}");
+        assert!(node::links(&pod).is_empty(), "{strategy}");
         assert!(node.records().is_empty() && node.leased("pods").is_empty());
     }
 }
@@ -179,12 +179,12 @@ fn a_database_that_is_away_is_error_11_and_does_not_hold_a_pod_back() {
     let other = Netns::new("other").unwrap();
     let second = node.berth("c2", other.path(), &config);
     assert_fails(&second.call("ADD").unwrap(), 11, &["db.sock"]);
-    assert!(common::links(&other).is_empty());
+    assert!(node::links(&other).is_empty());
     assert_eq!((node.records().len(), node.leased("pods").len()), (1, 1));
     second.del().unwrap();
     // The record tells whoever comes later what is still to be removed.
     call.del().unwrap();
-    assert!(common::links(&pod).is_empty() && node.leased("pods").is_empty());
+    assert!(node::links(&pod).is_empty() && node.leased("pods").is_empty());
     let record = std::fs::read_to_string(node.state().join("attachments/c1.eth0.json")).unwrap();
     assert!(record.contains("\"deleting\""), "{record}");
     ovs.start_ovsdb().unwrap();
@@ -262,7 +262,7 @@ fn a_dead_vswitchd_does_not_hold_a_pod_back() {
         node.berth(&format!("c{number}"), pod.path(), config)
             .del()
             .unwrap();
-        assert!(common::links(pod).is_empty(), "{config}");
+        assert!(node::links(pod).is_empty(), "{config}");
     }
     assert!(node.records().is_empty() && node.leased("pods").is_empty());
     ovs.start_vswitchd().unwrap();

@@ -2,11 +2,11 @@
 //! of others, it leaves alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Node, assert_fails, routed, with};
+use node::{Node, assert_fails, routed, with};
 use serde_json::json;
 use tests::leftovers::Leftovers;
 use tests::netns::Netns;
@@ -27,7 +27,7 @@ fn a_name_taken_in_root_is_named_and_left() {
     left.sort();
     assert_eq!(left, [name.as_str(), "foreign"]);
     assert!(node.records().is_empty() && node.leased("pods").is_empty());
-    assert!(common::links(&pod).is_empty());
+    assert!(node::links(&pod).is_empty());
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn an_interface_in_the_pod_is_left() {
         &["eth0", pod.path().to_str().unwrap()],
     );
     call.del().unwrap();
-    assert_eq!(common::links(&pod).len(), 2);
+    assert_eq!(node::links(&pod).len(), 2);
     node.assert_bare();
 }
 
@@ -83,7 +83,7 @@ fn masquerade_that_fails_takes_everything_back() {
     assert_fails(&call.call("ADD").unwrap(), 999, &["none today"]);
     guard.check().unwrap();
     node.assert_bare();
-    assert!(common::links(&pod).is_empty());
+    assert!(node::links(&pod).is_empty());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_state_directory_that_cannot_be_written_is_error_5() {
     let call = node.berth("c1", pod.path(), &routed());
     let state = node.state();
     assert_fails(&call.call("ADD").unwrap(), 5, &[state.to_str().unwrap()]);
-    assert!(node.links().is_empty() && common::links(&pod).is_empty());
+    assert!(node.links().is_empty() && node::links(&pod).is_empty());
     assert!(node.leased("pods").is_empty());
 }
 
@@ -153,6 +153,6 @@ fn a_full_disk_is_error_5_and_leaves_nothing() {
         .berth("c1", pod.path(), &routed())
         .wrapped(&["unshare", "--mount", "sh", "-c", &script]);
     assert_fails(&call.call("ADD").unwrap(), 5, &[state.to_str().unwrap()]);
-    assert!(node.links().is_empty() && common::links(&pod).is_empty());
+    assert!(node.links().is_empty() && node::links(&pod).is_empty());
     assert!(node.leased("pods").is_empty());
 }

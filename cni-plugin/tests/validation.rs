@@ -2,11 +2,11 @@
 //! words, and that nothing is changed by it.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
+mod node;
 
 use std::path::Path;
 
-use common::{Node, assert_fails, routed, with};
+use node::{Node, assert_fails, routed, with};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use serde_json::{Value, json};
@@ -205,7 +205,7 @@ fn a_wrong_value_is_error_7_with_key_and_value_and_changes_nothing() {
         let answer = node.berth("c1", pod.path(), &config).call("ADD").unwrap();
         assert_fails(&answer, 7, &[key, value]);
         assert!(
-            node.links().is_empty() && common::links(&pod).is_empty(),
+            node.links().is_empty() && node::links(&pod).is_empty(),
             "{config}"
         );
         assert!(

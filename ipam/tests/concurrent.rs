@@ -5,14 +5,14 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
 use std::collections::BTreeSet;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use common::{Rig, add};
 use ipam::{Error, list, release};
+use own_store::{Rig, add};
 use serde_json::json;
 
 #[test]

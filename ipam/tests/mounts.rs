@@ -6,17 +6,17 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 
-use common::{Rig, add, ip};
 use ipam::{Config, Error, check, garbage_collect, list, release, status};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use own_store::{Rig, add, ip};
 use serde_json::json;
 
 fn on_tmpfs(options: &'static str, test: impl FnOnce(&Rig, &Path) + Send + 'static) {

@@ -5,10 +5,10 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
-use common::{Rig, VERSIONS, add, addresses, files, has_several_addresses, ip};
 use ipam::{Config, ConfigError, Error, allocate, check, release};
+use own_store::{Rig, VERSIONS, add, addresses, files, has_several_addresses, ip};
 use serde_json::json;
 
 #[test]
@@ -269,12 +269,12 @@ fn h7_first_use_prints_no_error() {
         let rig = Rig::new();
         let network = rig.network(version, "mynet", json!({"subnet": "10.1.2.0/24"}));
         let config = Config::parse("mynet", &network, "").unwrap();
-        let events = common::events(|| {
+        let events = own_store::events(|| {
             add(&config, "testing", "eth0").unwrap();
         });
         assert_eq!(events, [] as [String; 0], "{version}");
         rig.put("mynet", "10.1.2.7", "");
-        let events = common::events(|| {
+        let events = own_store::events(|| {
             add(&config, "second", "eth0").unwrap();
         });
         assert_eq!(

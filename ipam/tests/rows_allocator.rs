@@ -5,10 +5,10 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
-use common::{Rig, add, files, ip};
 use ipam::{Config, Error, release};
+use own_store::{Rig, add, files, ip};
 use serde_json::{Value, json};
 
 /// Allocates for containers of different names until nothing is left.

@@ -5,10 +5,10 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
-use common::{Rig, add, ip};
 use ipam::{Config, ConfigError, Range, RangeSet};
+use own_store::{Rig, add, ip};
 use serde_json::{Value, json};
 
 fn parse(version: &str, ipam: Value) -> Result<Config, ConfigError> {

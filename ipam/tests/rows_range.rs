@@ -5,14 +5,14 @@
     reason = "a test fails by panicking, its own functions included"
 )]
 
-mod common;
+mod own_store;
 
 use std::fs;
 use std::sync::mpsc;
 use std::thread;
 
-use common::{Rig, add, ip};
 use ipam::{Range, RangeError, RangeSet, allocate};
+use own_store::{Rig, add, ip};
 use serde_json::json;
 
 fn range(subnet: &str) -> Result<Range, RangeError> {
@@ -311,7 +311,7 @@ fn h37_the_lock_is_a_file_named_lock_in_the_networks_folder() {
         added
     });
     assert_eq!(received.recv().unwrap(), "before");
-    common::until_blocked_on(&path);
+    own_store::until_blocked_on(&path);
     assert!(
         received.try_recv().is_err(),
         "ADD went on while another held the lock"

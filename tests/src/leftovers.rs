@@ -3,13 +3,14 @@
 //! Two scopes: what a test names (a namespace, a directory), compared exactly; and everything of this test
 //! process, which must be nothing at the end: namespaces, temporary directories, processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::netns::{DIRECTORY, Entrance, MARK, Netns};
@@ -178,8 +179,9 @@ fn state_of(entrance: &Entrance) -> Result<BTreeSet<String>> {
         ("rule", rules),
         ("neighbour", neighbours),
     ] {
-        // Routes of the kernel's own come and go with the addresses.
-        let own = items(&list).filter(|item| kind == "rule" || item["protocol"] != "kernel");
+        // The route of the link-local addresses comes and goes with a link's carrier.
+        let by_itself = |item: &Value| item["protocol"] == "kernel" && item["dst"] == "fe80::/64";
+        let own = items(&list).filter(|item| !by_itself(item));
         found.extend(own.map(|item| format!("{name} {kind} {item}")));
     }
     let mut tables = entrance.tool("nft");
@@ -198,23 +200,23 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 /// One line for each bridge, port and interface of a switch.
 fn rows_of(entrance: &Entrance, socket: &Path) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
+    let tables = ["bridge", "port", "interface", "mirror"];
     let mut command = entrance.tool("ovs-vsctl");
     command.arg(format!("--db=unix:{}", socket.display()));
-    command.args(["--timeout=30", "--no-headings", "--format=csv"]);
-    for table in ["bridge", "port", "interface", "mirror"] {
+    command.args(["--timeout=30", "--format=json"]);
+    for table in tables {
         command.args(["--", "--columns=name", "list", table]);
     }
-    // The answers come one after another: a name that is twice there is a port's and its interface's.
+    // One answer for each table, each a document of its own.
     let text = entrance.finish(command)?;
-    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in text.lines() {
-        *times.entry(name).or_default() += 1;
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("ovs-vsctl said {text:?}"))?;
+    ensure!(answers.len() == tables.len(), "ovs-vsctl said {text:?}");
+    for (table, answer) in tables.iter().zip(&answers) {
+        found.extend(items(&answer["data"]).map(|row| format!("{table} {}", row[0])));
     }
-    found.extend(
-        times
-            .iter()
-            .map(|(name, times)| format!("row {name} (in {times} tables)")),
-    );
     Ok(found)
 }
 
@@ -225,18 +227,23 @@ fn processes_in(inode: u64) -> BTreeSet<String> {
     let strangers = processes()
         .into_iter()
         .filter(|(pid, at)| *pid != own && inside(at));
-    // By the program alone: a daemon restarted, with other arguments even, is no leftover.
-    let program = |at: &Path| {
-        let line = command_line(at);
-        let path = line.split(' ').next().unwrap_or_default();
-        path.rsplit('/').next().unwrap_or_default().to_owned()
+    // By what they run and not by their ids: a daemon restarted is no leftover.
+    let mut lines: Vec<String> = strangers.map(|(_, at)| identity(&at)).collect();
+    lines.sort();
+    let number = |(index, line): (usize, String)| {
+        format!("process {line} (number {index} in its namespace)")
     };
-    let mut programs: Vec<String> = strangers.map(|(_, at)| program(&at)).collect();
-    programs.sort();
-    let number = |(index, program): (usize, String)| {
-        format!("process {program} (number {index} in its namespace)")
-    };
-    programs.into_iter().enumerate().map(number).collect()
+    lines.into_iter().enumerate().map(number).collect()
+}
+
+/// The command line of a process; of a daemon of OVS its name, as `ovs-ctl` starts one with other arguments.
+fn identity(directory: &Path) -> String {
+    let line = command_line(directory);
+    let program = line.split(' ').next().unwrap_or_default();
+    let daemon = ["ovsdb-server", "ovs-vswitchd"]
+        .into_iter()
+        .find(|name| Path::new(program).file_name() == Some(OsStr::new(name)));
+    daemon.map_or_else(|| line.clone(), str::to_owned)
 }
 
 fn processes() -> Vec<(u32, PathBuf)> {

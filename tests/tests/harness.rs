@@ -250,6 +250,10 @@ fn the_guard_finds_a_leaked_link_file_route_port_and_process() -> Result<()> {
     node.sh("ip route add 10.9.9.9 dev br0")?;
     complaint("10.9.9.9")?;
     node.sh("ip route del 10.9.9.9 dev br0")?;
+    // Whoever added an address shows by its route, too.
+    node.sh("ip addr add 10.8.8.8/24 dev br0")?;
+    complaint("10.8.8.0/24")?;
+    node.sh("ip addr del 10.8.8.8/24 dev br0")?;
     node.sh("nft add table inet leaked")?;
     complaint("table inet leaked")?;
     node.sh("nft delete table inet leaked")?;
@@ -266,10 +270,11 @@ fn the_guard_finds_a_leaked_link_file_route_port_and_process() -> Result<()> {
         "ghost",
         "type=internal",
     ])?;
-    complaint("row ghost")?;
+    complaint("port \"ghost\"")?;
+    complaint("interface \"ghost\"")?;
     ovs.vsctl(&["del-port", "ghost"])?;
     let mut sleeper = node.command("sleep").arg("1000").spawn()?;
-    complaint("process sleep")?;
+    complaint("sleep 1000")?;
     sleeper.kill()?;
     sleeper.wait()?;
     guard.check()

@@ -1,6 +1,7 @@
 //! A pod of a node under test: a namespace, the request that attached it, and the result that ADD gave.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipnetwork::IpNetwork;
@@ -9,8 +10,10 @@ use serde_json::{Value, json};
 use super::Node;
 use crate::cni::Cni;
 use crate::netns::Netns;
-use crate::scenarios::LIMIT;
 use crate::wait;
+
+/// How long an interface may take to have everything that ADD answered.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// An attached pod. Dropped, its namespace goes without a DEL.
 pub struct Pod {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -33,14 +33,23 @@ impl Daemon {
         })
     }
 
-    /// Takes over what a script has started, by the file it left its process id in.
-    pub(super) fn adopt(pidfile: &Path) -> Result<Self> {
+    /// Takes over the daemon called `name` that a script has started, by the file it left its process id in.
+    pub(super) fn adopt(name: &str, pidfile: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(pidfile).with_context(|| format!("no {}", pidfile.display()))?;
-        let pid = text
+        let pid: u32 = text
             .trim()
             .parse()
             .with_context(|| format!("{} has {text:?}", pidfile.display()))?;
+        // What is taken over is killed some day: not a stranger that the number went to.
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm"))
+            .with_context(|| format!("no process {pid} of {}", pidfile.display()))?;
+        // The kernel keeps fifteen bytes of a name.
+        let known = name.get(..15).unwrap_or(name);
+        ensure!(
+            comm.trim_end() == known,
+            "process {pid} is {comm:?}, not {name}"
+        );
         Ok(Daemon { pid, child: None })
     }
 

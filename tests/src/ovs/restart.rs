@@ -135,8 +135,8 @@ impl Ovs {
             verb,
         ]);
         let printed = self.entrance.finish(script);
-        let pidfile = |name: &str| self.rundir().join(format!("{name}.pid"));
-        let adopted = [pidfile("ovsdb-server"), pidfile("ovs-vswitchd")].map(|p| Daemon::adopt(&p));
+        let adopted = ["ovsdb-server", "ovs-vswitchd"]
+            .map(|name| Daemon::adopt(name, &self.rundir().join(format!("{name}.pid"))));
         for reaper in reapers {
             reaper.join().ok();
         }
