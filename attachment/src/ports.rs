@@ -114,7 +114,13 @@ impl Ports {
             external_ids: absent(&port.external_ids, &row.port.external_ids),
             ..PortChange::default()
         };
+        let let_go = internal && is_system(&row.interface.kind);
         let interface_change = InterfaceChange {
+            kind: if let_go {
+                Change::To(InterfaceType::Internal)
+            } else {
+                Change::Keep
+            },
             mac: if_empty(&row.interface.mac, internal.then(|| mac(record))),
             mtu_request: if_empty(
                 &row.interface.mtu_request,
@@ -137,6 +143,29 @@ impl Ports {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Has vswitchd let go of an internal port without removing its row, to which mirrors,
+    /// queues and the operator's columns belong: the row is one of a system device, and
+    /// there is none. [`Ports::take_up`] is the way back, and so is [`Ports::complete`].
+    pub async fn let_go(&self, record: &Attachment) -> Result<()> {
+        self.set_kind(record, InterfaceType::System).await
+    }
+
+    /// Has vswitchd take up the device of an internal port, or make it.
+    pub async fn take_up(&self, record: &Attachment) -> Result<()> {
+        self.set_kind(record, InterfaceType::Internal).await
+    }
+
+    async fn set_kind(&self, record: &Attachment, kind: InterfaceType) -> Result<()> {
+        let change = InterfaceChange {
+            kind: Change::To(kind),
+            ..InterfaceChange::default()
+        };
+        self.switch
+            .set_interface(&record.port_name, &change)
+            .await?;
+        self.settled().await
     }
 
     /// Removes the port of `key` if it is ours, and waits until vswitchd has let go of
@@ -180,6 +209,11 @@ impl Ports {
             .ensure_bridge(bridge, datapath.into(), None, LIMIT)
             .await?)
     }
+}
+
+/// Whether an interface is of a device that is there by itself.
+pub(crate) fn is_system(kind: &str) -> bool {
+    kind.is_empty() || kind == InterfaceType::System.as_str()
 }
 
 /// Sets NO_FLOOD on the record's port.

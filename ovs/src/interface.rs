@@ -119,6 +119,8 @@ impl Interface {
 /// Changes to an interface that is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceChange {
+    /// `Interface.type`: vswitchd lets the device go and takes up, or makes, one of the new type
+    pub kind: Change<InterfaceType>,
     /// `Interface.mac`; vswitchd gives it to internal devices only
     pub mac: Change<Mac>,
     /// `Interface.mtu_request`, in bytes; has no effect on a device moved to another namespace
@@ -132,6 +134,9 @@ pub struct InterfaceChange {
 impl InterfaceChange {
     pub(crate) fn columns(&self) -> Columns {
         let mut columns = Columns::new();
+        columns = self
+            .kind
+            .column(columns, "type", |kind| kind.as_str().into());
         columns = self
             .mac
             .column(columns, "mac", |mac| mac.to_string().into());

@@ -7,6 +7,7 @@
 use crate::action::Action;
 use crate::drift::Drift;
 use crate::names;
+use crate::ports::is_system;
 use crate::record::{Attachment, SwitchPort};
 use crate::strategy::Strategy;
 use crate::view::{Observed, PortView, SwitchState};
@@ -145,6 +146,10 @@ pub fn empty_columns(record: &Attachment, port: &SwitchPort, row: &PortView) -> 
         need("ofport_request".to_owned(), ofport.to_string());
     }
     if record.strategy() != Strategy::Veth {
+        // Let go for a repair that did not come to its end.
+        if is_system(&row.interface_type) {
+            need("type".to_owned(), "internal".to_owned());
+        }
         if row.mac.is_none() {
             need("mac".to_owned(), record.mac.to_string());
         }

@@ -79,12 +79,11 @@ async fn move_in_alone(
             });
         }
         // vswitchd has forgotten the old port without deleting it, and nobody else may;
-        // it may have made a new one since. By its own name the old one is found again
-        // when the row is.
+        // it may have made a new one since. By its own name the old one is found again.
         (_, Some(old)) => {
-            ports.remove(&record.key()).await?;
+            ports.let_go(record).await?;
             rename(inside, &old, &record.port_name).await?;
-            ports.add(record).await?;
+            ports.take_up(record).await?;
         }
         (Some(fresh), None) => {
             device::move_in(host, inside, record, fresh.index, &record.port_name).await?;

@@ -262,6 +262,12 @@ fn strangers() -> Vec<Row> {
             |w| reported(w, Drift::RowForeign(w.port_name())),
         ),
         row(
+            "vswitchd was told to let the device go, and not to take it up again",
+            INTERNAL,
+            |w| w.row().interface_type = "system".to_owned(),
+            complete,
+        ),
+        row(
             "the host end belongs to somebody else",
             VETHS,
             |w| w.host_link().alias = Some("vlan of the neighbour".to_owned()),
