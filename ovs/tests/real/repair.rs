@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ovs::{
-    Change, Datapath, Error, ExternalIds, FailMode, InterfaceChange, Mac, PortChange, PortSpec,
-    Switch, VlanMode,
+    Change, Datapath, Error, ExternalIds, FailMode, InterfaceChange, InterfaceType, Mac,
+    PortChange, PortSpec, Switch, VlanMode,
 };
 
 use crate::rig::{BRIDGE, LIMIT, Rig, owner, port};
@@ -214,6 +214,7 @@ async fn an_interface_row_is_changed_and_vswitchd_follows() -> Result<()> {
     let rig = Rig::new("repair-iface").await?;
     rig.switch.add_port(&port("one")).await?;
     let change = InterfaceChange {
+        kind: Change::Keep,
         mac: Change::To(Mac([2, 0, 0, 0, 0, 5])),
         mtu_request: Change::To(1300),
         ofport_request: Change::To(44),
@@ -230,6 +231,30 @@ async fn an_interface_row_is_changed_and_vswitchd_follows() -> Result<()> {
     assert_eq!(row.ofport(), Some(44));
     assert_eq!(row.interface.external_ids["attached-mac"], "x");
     assert_eq!(row.interface.external_ids["owner"], "berth");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_interface_of_another_type_is_let_go_and_taken_up_with_its_row_kept() -> Result<()> {
+    let rig = Rig::new("repair-kind").await?;
+    let made = rig.switch.add_port(&port("one")).await?;
+    let number = made.ofport().expect("a port that was made has one");
+    let of = |kind| InterfaceChange {
+        kind: Change::To(kind),
+        ofport_request: Change::To(number),
+        ..InterfaceChange::default()
+    };
+    let to_system = of(InterfaceType::System);
+    rig.switch.set_interface("one", &to_system).await?;
+    rig.switch.settled(LIMIT).await?;
+    rig.root.sh("! ip link show one 2>/dev/null")?;
+    let to_internal = of(InterfaceType::Internal);
+    rig.switch.set_interface("one", &to_internal).await?;
+    rig.switch.settled(LIMIT).await?;
+    rig.root.sh("ip link show one")?;
+    let row = rig.switch.port("one").await?.expect("it is there");
+    assert_eq!(row.interface.uuid, made.interface.uuid);
+    assert_eq!(row.ofport(), made.ofport());
     Ok(())
 }
 
