@@ -93,8 +93,8 @@ impl<'a> Actor<'a> {
             Action::CompletePort { .. } => ports_of(&record).await?.complete(&record).await?,
             Action::RecreatePort { .. } => {
                 let ports = ports_of(&record).await?;
-                ports.remove(key).await?;
-                ports.add(&record).await?;
+                ports.let_go(&record).await?;
+                ports.take_up(&record).await?;
             }
             Action::SetNoFlood { .. } => set_no_flood(&record).await?,
             Action::LearnNoFlood { off, .. } => {

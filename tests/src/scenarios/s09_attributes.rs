@@ -119,7 +119,11 @@ fn row_attributes(case: Case) -> Result<()> {
         "ingress_policing_rate=800000",
         "external_ids:theirs=kept",
     ])?;
-    let before = attributes(&stage, &port)?;
+    // Where each change of the switch loses a port: once it is back.
+    let before = wait::until_some(LIMIT, "the port to be there", || {
+        let now = attributes(&stage, &port).ok()?;
+        (!now.contains(": -1")).then_some(now)
+    })?;
     ensure!(before.contains("iface-id"), "no iface-id: {before}");
     stage.node.ovs_mut().kill_vswitchd()?;
     stage.node.ovs_mut().start_vswitchd()?;
