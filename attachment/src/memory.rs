@@ -134,14 +134,16 @@ impl Memory {
             })
             .collect();
         for record in records {
-            match crate::plan::flood_of(record, observed) {
+            let row = crate::plan::row_of(record, observed);
+            match row.and_then(|row| row.no_flood.as_ref()) {
                 Some(flood) if flood.off => {
                     self.no_flood.insert(record.key(), flood.life.clone());
                 }
-                Some(_) => {
+                // Not asked for.
+                None if !row.is_some_and(|row| row.forgotten) => {}
+                _ => {
                     self.no_flood.remove(&record.key());
                 }
-                None => {}
             }
         }
         self.no_flood

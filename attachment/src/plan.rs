@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use crate::action::Action;
 use crate::drift::Drift;
-use crate::flood::Flood;
 use crate::memory::{SECOND_LOOK, Suspicion};
 use crate::names;
 use crate::record::{Attachment, Key, Phase, SwitchPort};
 use crate::strategy::Strategy;
-use crate::view::{Observed, PodState, PodView, SwitchState, SwitchView};
+use crate::view::{Observed, PodState, PodView, PortView, SwitchState, SwitchView};
 
 mod columns;
 mod ports;
@@ -176,12 +175,18 @@ fn on_switch(
         return ports::in_place(record, state, observed);
     };
     if switch.flow_restore_wait {
-        report(&mut draft.actions, key, Drift::FlowRestoreWait);
+        report(&mut draft.actions, key.clone(), Drift::FlowRestoreWait);
     }
     if !columns::ensure(record, port, switch, observed, &mut draft.actions) {
         return ports::in_place(record, state, observed);
     }
-    ports::on_switch(record, state, switch, observed, draft)
+    let settled = ports::on_switch(record, state, switch, observed, draft);
+    if !settled {
+        // A port that vswitchd has made anew has lost its bit, and no hand has cleared it.
+        let learnt = |action: &Action| matches!(action, Action::LearnNoFlood { key: of, off: false } if *of == key);
+        draft.actions.retain(|action| !learnt(action));
+    }
+    settled
 }
 
 /// All drift of a ready record, gathered from what a plan would do and say.
@@ -288,10 +293,10 @@ fn live_switch<'a>(
     switch.vswitchd_alive.then_some((port, switch))
 }
 
-/// The flood bit of an attachment's port, where it was asked for.
-pub(crate) fn flood_of<'a>(record: &'a Attachment, observed: &'a Observed) -> Option<&'a Flood> {
+/// The row of an attachment's port on a live switch.
+pub(crate) fn row_of<'a>(record: &'a Attachment, observed: &'a Observed) -> Option<&'a PortView> {
     let (_, switch) = live_switch(record, observed)?;
-    switch.ports.get(&record.port_name)?.no_flood.as_ref()
+    switch.ports.get(&record.port_name)
 }
 
 /// Rows of this node that no record owns, with their bridges.

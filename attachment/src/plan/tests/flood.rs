@@ -56,6 +56,17 @@ pub(super) fn rows() -> Vec<Row> {
             set_again,
         ),
         row(
+            "NO_FLOOD was lost with a port that vswitchd has made anew",
+            &[RENAME_K],
+            |w| {
+                bits(w, true, false, 1);
+                seen_set(w, 1);
+                w.pod().links.clear();
+                w.fresh_in_root();
+            },
+            |w| all(w, |key| Action::MoveIn { key }),
+        ),
+        row(
             "NO_FLOOD is not set and was never seen",
             SWITCHED,
             |w| bits(w, true, false, 1),
@@ -119,4 +130,19 @@ fn a_bit_we_set_ourselves_can_be_cleared_before_the_next_look() {
     memory.acted(&actions[0], world.records.first(), true, NOW);
     world.observed.memory = memory;
     assert_eq!(plan(&world.records, &world.observed), learn_cleared(&world));
+}
+
+#[test]
+fn a_bit_that_went_with_a_forgotten_port_was_not_cleared() {
+    let mut world = World::healthy(RENAME_K);
+    let mut memory = crate::Memory::default();
+    bits(&mut world, true, true, 1);
+    memory.remember(&world.records, &world.observed);
+    assert_eq!(memory.no_flood.len(), 1);
+    world.row().no_flood = None;
+    memory.remember(&world.records, &world.observed);
+    assert_eq!(memory.no_flood.len(), 1, "not asked for");
+    world.row().forgotten = true;
+    memory.remember(&world.records, &world.observed);
+    assert!(memory.no_flood.is_empty());
 }
