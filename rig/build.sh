@@ -6,7 +6,7 @@
 cd "$ROOT"
 target=x86_64-unknown-linux-musl
 command -v cargo >/dev/null || die "cargo is missing: run make install-deps"
-if ! rustup target list --installed 2>/dev/null | grep -q "^$target$"; then
+if ! rustup target list --installed 2>/dev/null | grep -q "^$target$" || ! command -v bpf-linker >/dev/null; then
     "$(dirname "$0")/install-deps.sh" demo
 fi
 cargo build --release --target "$target" -p cni-plugin -p daemon

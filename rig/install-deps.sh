@@ -65,3 +65,15 @@ if [ "${#wanted[@]}" -gt 0 ]; then
     for target in $targets; do arguments+=(--target "$target"); done
     rustup --quiet toolchain install "$channel" "${arguments[@]}" >&2 || die "rustup cannot install Rust $channel"
 fi
+
+# The linker of the eBPF programs: newer ones want a newer LLVM than the toolchain has.
+linker=0.10.3
+if [ "$(bpf-linker --version 2>/dev/null)" != "bpf-linker $linker" ]; then
+    say "installing bpf-linker $linker"
+    log="$(mktemp)"
+    (cd "$ROOT" && cargo install --quiet --locked --force "bpf-linker@$linker") >"$log" 2>&1 || {
+        tail -n 30 "$log" >&2
+        die "cargo cannot install bpf-linker $linker"
+    }
+    rm -f "$log"
+fi

@@ -28,6 +28,7 @@ native() { timeout --kill-after=10 "$1" cargo test --quiet "${@:2}"; }
 try "install what is missing" rig/install-deps.sh test || finish
 try "format" cargo fmt --all --check || true
 try "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings || true
+try "lints of the eBPF programs" rig/lint-ebpf.sh || true
 try "release programs" rig/build.sh || finish
 try "kernels for the VM" bash -c 'rig/kernel.sh 6.12 && rig/kernel.sh 6.1' || finish
 try "unit tests and suites of the crates" native 1500 --no-fail-fast --workspace --exclude tests || true
@@ -35,6 +36,7 @@ try "harness" native 400 -p tests --lib --test harness || true
 try "host-local's rows against the programs" native 400 -p tests --test ipam_rows || true
 try "scenarios, userspace datapath" rig/suite.sh --limit 1200 scenarios || true
 try "the plugin killed at every system call" rig/suite.sh --limit 900 kill || true
+try "Services" rig/suite.sh --limit 300 services || true
 try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin demo || true
 # Under emulation a scenario takes ten seconds and more: here vswitchd killed under each strategy, the other scenarios
 # with the one that "auto" takes, and the module reloaded; the rest in make test-vm. Not "rename", whose repair on the

@@ -10,8 +10,8 @@ use crate::request::{Request, Verb};
 use crate::version::SpecVersion;
 use crate::{flannel, ipam_plugin, loopback, ops};
 
-/// Version of the layout shared with the eBPF side; 0 until there is one.
-const ABI_VERSION: u32 = 0;
+/// Version of the layout shared with the eBPF side.
+const ABI_VERSION: u32 = abi::ABI_VERSION;
 
 /// One of the plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the daemon knows about itself: written by the re-attach loop, read by the control socket, health and metrics.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use attachment::record::Key;
@@ -12,6 +12,7 @@ use crate::metrics::Counts;
 use crate::report::{
     CorruptRecord, EventKind, Failure, OvsdbStatus, PassStatus, PortReport, VswitchdStatus,
 };
+use crate::services::program::Services;
 use crate::timeline::Timeline;
 
 /// What never changes while the daemon runs.
@@ -82,6 +83,7 @@ pub struct Board {
     facts: Mutex<Facts>,
     /// Rings when a full pass has ended.
     pub pass_ended: Notify,
+    services: OnceLock<Arc<Services>>,
 }
 
 impl Board {
@@ -107,7 +109,21 @@ impl Board {
                 failures: BTreeMap::new(),
             }),
             pass_ended: Notify::new(),
+            services: OnceLock::new(),
         }
+    }
+
+    /// Services are programmed by this, if by anything; told once.
+    pub fn set_services(&self, services: Option<Arc<Services>>) {
+        if let Some(services) = services {
+            // A second one would be a defect of the start, and the first goes on.
+            self.services.set(services).ok();
+        }
+    }
+
+    /// What Services are programmed by; none where they are not.
+    pub fn services(&self) -> Option<&Arc<Services>> {
+        self.services.get()
     }
 
     /// The facts, to read or to change.

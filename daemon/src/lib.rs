@@ -21,6 +21,7 @@ pub mod reattach;
 pub mod records;
 pub mod report;
 pub mod run;
+pub mod services;
 pub mod timeline;
 pub mod uninstall;
 pub mod version;

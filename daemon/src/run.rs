@@ -13,10 +13,13 @@ use crate::api::{
     ApiError, Claim, ClaimError, Source, Surface, bind_control, bind_tcp, serve_control, serve_tcp,
 };
 use crate::board::{Board, Identity};
-use crate::config::Settings;
+use crate::config::{Cgroup, Services, Settings};
 use crate::doctor::Scope;
 use crate::reattach::{Reattach, StartError};
 use crate::report::EventKind;
+use crate::services::cgroup;
+use crate::services::program::{self, ProgramError, Setup};
+use crate::services::source::Directory;
 use crate::version;
 
 /// How long the control socket waits for the first pass: whoever waits for the socket then finds a daemon that has
@@ -35,6 +38,12 @@ pub enum RunError {
     /// the loop cannot start
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Services cannot be programmed
+    #[error(transparent)]
+    Services(#[from] ProgramError),
+    /// there is no place for socket programs
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::NoCgroup),
     /// signals cannot be received
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),
@@ -76,7 +85,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
             cni_dir: settings.cni_conf_dir.clone(),
         }),
     };
+    let services = services(&settings).await?;
+    board.set_services(services.clone());
     let mut servers = JoinSet::new();
+    if let (Some(services), Services::Directory(path)) = (services, &settings.services) {
+        servers.spawn(services.follow(Directory::new(path)));
+    }
     if let Some((listener, _)) = healthz {
         servers.spawn(serve_tcp(listener, source.clone(), Surface::Health));
     }
@@ -108,6 +122,25 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
             Ok(())
         }
     }
+}
+
+/// Loads and attaches the Service programs, if Services are wanted.
+async fn services(settings: &Settings) -> Result<Option<Arc<program::Services>>, RunError> {
+    let Services::Directory(path) = &settings.services else {
+        return Ok(None);
+    };
+    let setup = Setup {
+        node_name: settings.node_name.clone(),
+        source: format!("dir:{}", path.display()),
+        bpf_dir: settings.bpf_dir.clone(),
+        cgroup: match &settings.cgroup {
+            Cgroup::Off => None,
+            Cgroup::Root => Some(cgroup::root()?),
+            Cgroup::At(path) => Some(path.clone()),
+        },
+        node_port_addresses: settings.node_port_addresses.clone(),
+    };
+    Ok(Some(Arc::new(program::Services::start(setup).await?)))
 }
 
 async fn bind(

@@ -1,7 +1,7 @@
 //! What `--version` and the status report say about this build.
 
-/// The version of the layout of pinned maps; 0 while nothing is pinned.
-pub const ABI_VERSION: u32 = 0;
+/// The version of the layout of pinned maps.
+pub const ABI_VERSION: u32 = abi::ABI_VERSION;
 
 /// The git commit the binary was built from, or `unknown`.
 pub const COMMIT: &str = env!("BERTH_COMMIT");
@@ -12,7 +12,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The text after the program's name in the answer to `--version`.
 pub const LONG: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (abi 0, commit ",
+    " (abi 1, commit ",
     env!("BERTH_COMMIT"),
     ")"
 );

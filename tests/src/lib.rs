@@ -5,6 +5,7 @@
 //! itself does is driven through its binaries only. Everything here needs root and fails without it.
 
 pub mod binaries;
+pub mod bpffs;
 pub mod cni;
 pub mod diagnosis;
 pub mod kill;

@@ -3,10 +3,12 @@
 //! [`PingTrain`] counts lost datagrams and times the outage; [`TcpSession`] proves that a connection lived on
 //! and delivered every byte once and in order.
 
+mod answerer;
 mod ping;
 mod records;
 mod tcp;
 
+pub use answerer::Answerer;
 pub use ping::{PingReport, PingTrain, Window};
 pub use records::Tally;
 pub use tcp::{Echo, TcpReport, TcpSession};

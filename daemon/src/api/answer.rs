@@ -10,6 +10,7 @@ use crate::board::Board;
 use crate::doctor;
 use crate::health;
 use crate::metrics;
+use crate::services;
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub async fn answer(source: &Source, surface: Surface, method: &str, target: &st
     let control = surface == Surface::Control;
     let healthy = control || surface == Surface::Health;
     let known = match path {
-        "/v1/status" | "/v1/ports" | "/v1/events" | "/v1/doctor" => control,
+        "/v1/status" | "/v1/ports" | "/v1/services" | "/v1/events" | "/v1/doctor" => control,
         "/healthz" | "/livez" | "/readyz" => healthy,
         "/metrics" => control || surface == Surface::Metrics,
         _ => false,
@@ -96,9 +97,16 @@ pub async fn answer(source: &Source, surface: Surface, method: &str, target: &st
     if path == "/v1/doctor" {
         return Answer::json(&doctor::examine(&source.scope, Some(&source.board)).await);
     }
+    if path == "/v1/services" {
+        return match source.board.services() {
+            Some(services) => Answer::json(&services::view::services(services)),
+            None => Answer::text(404, "Services are not programmed: --services is none"),
+        };
+    }
+    let services = source.board.services().map(AsRef::as_ref);
     let facts = source.board.facts();
     match path {
-        "/v1/status" => Answer::json(&view::status(&facts)),
+        "/v1/status" => Answer::json(&view::status(&facts, services)),
         "/v1/ports" => Answer::json(&view::ports(&facts)),
         "/v1/events" => match after(query) {
             Ok(after) => Answer::json(&facts.timeline.after(after)),

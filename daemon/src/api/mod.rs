@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `/v1/status` | [`StatusReport`](crate::report::StatusReport) | control socket |
 //! | `/v1/ports` | [`PortsReport`](crate::report::PortsReport) | control socket |
+//! | `/v1/services` | [`ServicesReport`](crate::services::report::ServicesReport) | control socket |
 //! | `/v1/events?after=N` | list of [`Event`](crate::report::Event) | control socket |
 //! | `/v1/doctor` | [`DoctorReport`](crate::report::DoctorReport) | control socket |
 //! | `/healthz`, `/livez`, `/readyz` | 200 or 503 and the reasons | `--healthz`, control socket |

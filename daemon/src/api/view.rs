@@ -8,14 +8,19 @@ use crate::health;
 use crate::metrics::Gauges;
 use crate::process;
 use crate::report::{PortsReport, StatusReport};
+use crate::services;
+use crate::services::program::Services;
 use crate::version;
 
 /// How many events the status report ends with.
 const EVENTS: usize = 200;
 
 /// The answer to `/v1/status`.
-pub fn status(facts: &Facts) -> StatusReport {
-    let problems = health::problems(facts, Instant::now());
+pub fn status(facts: &Facts, services: Option<&Services>) -> StatusReport {
+    let mut problems = health::problems(facts, Instant::now());
+    if let Some(services) = services {
+        problems.extend(services::view::problems(&services.inner()));
+    }
     StatusReport {
         healthy: problems.is_empty(),
         problems,
@@ -33,6 +38,7 @@ pub fn status(facts: &Facts) -> StatusReport {
         vswitchd: facts.vswitchd.clone(),
         passes: facts.passes.clone(),
         ports: health::port_counts(facts),
+        services: services.map(services::view::status),
         failures: facts.failures.values().cloned().collect(),
         corrupt_records: facts.corrupt_records.clone(),
         events: facts.timeline.latest(EVENTS),

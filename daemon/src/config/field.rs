@@ -29,7 +29,7 @@ pub const FIELDS: &[Field] = &[
         env: "BERTH_SERVICES",
         value_name: "SOURCE",
         default: Some("none"),
-        help: "Where Services come from: none (kubernetes and dir:PATH are not available yet)",
+        help: "Where Services come from: none, or dir:PATH with manifests (kubernetes is not available yet)",
     },
     Field {
         key: "state-dir",
@@ -51,6 +51,20 @@ pub const FIELDS: &[Field] = &[
         value_name: "SOCKET",
         default: Some("/run/openvswitch/db.sock"),
         help: "OVSDB socket; OVS's pid file and bridge sockets are looked for beside it",
+    },
+    Field {
+        key: "cgroup",
+        env: "BERTH_CGROUP",
+        value_name: "DIR",
+        default: Some("root"),
+        help: "cgroup2 directory whose sockets are load-balanced: root is that of the hierarchy, none is off",
+    },
+    Field {
+        key: "nodeport-addresses",
+        env: "BERTH_NODEPORT_ADDRESSES",
+        value_name: "CIDRS",
+        default: Some("primary"),
+        help: "Addresses of this node that take NodePorts: primary, or CIDRs separated by commas",
     },
     Field {
         key: "healthz",

@@ -16,4 +16,4 @@ pub use command::{Invocation, Verb, command, parse};
 pub use error::ConfigError;
 pub use field::{FIELDS, Field};
 pub use layer::{Given, Layer, Origin};
-pub use settings::{PodRoutes, Services, Settings};
+pub use settings::{Cgroup, PodRoutes, Services, Settings};

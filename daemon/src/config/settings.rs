@@ -8,12 +8,26 @@ use super::error::ConfigError;
 use super::field::by_key;
 use super::layer::{Layer, Origin, effective};
 use super::value;
+use crate::services::node::NodePortAddresses;
 
 /// Where Services come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Services {
     /// Nowhere: no Service is programmed.
     None,
+    /// A directory of manifests.
+    Directory(PathBuf),
+}
+
+/// Where the socket programs go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cgroup {
+    /// Nowhere.
+    Off,
+    /// The root of the unified hierarchy, wherever that is mounted.
+    Root,
+    /// This directory of it.
+    At(PathBuf),
 }
 
 /// How other nodes' pods are reached.
@@ -36,6 +50,10 @@ pub struct Settings {
     pub bpf_dir: PathBuf,
     /// The OVSDB socket.
     pub ovsdb: PathBuf,
+    /// The cgroup of the socket programs.
+    pub cgroup: Cgroup,
+    /// Which of the node's addresses take NodePorts.
+    pub node_port_addresses: NodePortAddresses,
     /// Where health is served; none is off.
     pub healthz: Option<SocketAddr>,
     /// Where metrics are served; none is off.
@@ -66,6 +84,8 @@ impl Settings {
             state_dir: required(layers, "state-dir", value::absolute_path)?,
             bpf_dir: required(layers, "bpf-dir", value::absolute_path)?,
             ovsdb: required(layers, "ovsdb", value::socket_path)?,
+            cgroup: required(layers, "cgroup", cgroup)?,
+            node_port_addresses: required(layers, "nodeport-addresses", node_port_addresses)?,
             healthz: required(layers, "healthz", value::listen)?,
             metrics: required(layers, "metrics", value::listen)?,
             pod_routes: required(layers, "pod-routes", pod_routes)?,
@@ -109,12 +129,35 @@ fn field<T>(
 fn services(text: &str) -> Result<Services, String> {
     match text {
         "none" => Ok(Services::None),
-        "kubernetes" => Err("the kubernetes source is not available yet, only none is".to_owned()),
-        dir if dir.starts_with("dir:") => {
-            Err("the dir: source is not available yet, only none is".to_owned())
+        "kubernetes" => {
+            Err("the kubernetes source is not available yet, only none and dir:PATH are".to_owned())
         }
-        _ => Err("must be none (later also kubernetes or dir:PATH)".to_owned()),
+        other => match other.strip_prefix("dir:") {
+            Some(path) => value::absolute_path(path).map(Services::Directory),
+            None => Err("must be none or dir:PATH (later also kubernetes)".to_owned()),
+        },
     }
+}
+
+fn cgroup(text: &str) -> Result<Cgroup, String> {
+    match text {
+        "none" => Ok(Cgroup::Off),
+        "root" => Ok(Cgroup::Root),
+        path => value::absolute_path(path).map(Cgroup::At),
+    }
+}
+
+fn node_port_addresses(text: &str) -> Result<NodePortAddresses, String> {
+    if text == "primary" {
+        return Ok(NodePortAddresses::Primary);
+    }
+    let networks = text.split(',').map(str::trim).map(|cidr| {
+        cidr.parse()
+            .map_err(|_| format!("{cidr:?} is not a CIDR, and not primary"))
+    });
+    networks
+        .collect::<Result<Vec<_>, _>>()
+        .map(NodePortAddresses::Within)
 }
 
 fn pod_routes(text: &str) -> Result<PodRoutes, String> {

@@ -60,13 +60,25 @@ fn a_refusal_names_field_value_and_source() {
             "services",
             "kubernetes",
             Origin::Flag,
-            "services \"kubernetes\" (from the command line): the kubernetes source is not available yet, only none is",
+            "services \"kubernetes\" (from the command line): the kubernetes source is not available yet, only none and dir:PATH are",
         ),
         (
             "services",
-            "dir:/m",
+            "dir:m",
             Origin::Environment("BERTH_SERVICES"),
-            "services \"dir:/m\" (from environment variable BERTH_SERVICES): the dir: source is not available yet, only none is",
+            "services \"dir:m\" (from environment variable BERTH_SERVICES): must be an absolute path",
+        ),
+        (
+            "cgroup",
+            "unified",
+            Origin::Flag,
+            "cgroup \"unified\" (from the command line): must be an absolute path",
+        ),
+        (
+            "nodeport-addresses",
+            "10.0.0.0/8,first",
+            Origin::Flag,
+            "nodeport-addresses \"10.0.0.0/8,first\" (from the command line): \"first\" is not a CIDR, and not primary",
         ),
         (
             "state-dir",

@@ -4,6 +4,7 @@ mod doctor;
 mod events;
 mod output;
 mod ports;
+mod services;
 mod status;
 mod table;
 
@@ -92,12 +93,12 @@ enum Verb {
         #[arg(long, value_name = "NUMBER", default_value_t = 0)]
         after: u64,
     },
-    /// Services (not available yet)
+    /// Services as they are programmed, and what of them is refused
     Services {
         /// One of them, as NAMESPACE/NAME
         name: Option<String>,
     },
-    /// Backends of Services (not available yet)
+    /// Endpoints of Services with their state, and where they come from
     Backends,
 }
 
@@ -125,14 +126,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<(String, u8)> {
             doctor::run(&socket, output, &scope).await
         }
         Verb::Events { after } => events::run(&socket, output, after).await,
-        Verb::Services { .. } => not_yet("services"),
-        Verb::Backends => not_yet("backends"),
+        Verb::Services { name } => services::run(&socket, output, name.as_deref()).await,
+        Verb::Backends => services::backends(&socket, output).await,
     }
-}
-
-fn not_yet(verb: &str) -> anyhow::Result<(String, u8)> {
-    eprintln!("berthctl: {verb}: not available yet, this version of berth programs no Services");
-    Ok((String::new(), USAGE))
 }
 
 /// The state directory of a control socket.

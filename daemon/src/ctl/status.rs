@@ -121,6 +121,16 @@ fn facts(status: &StatusReport, now_us: u64) -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "services",
+            match &status.services {
+                None => "not programmed".to_owned(),
+                Some(services) => format!(
+                    "{} from {}: {} addresses, {} backends",
+                    services.services, services.source, services.frontends, services.backends
+                ),
+            },
+        ),
+        (
             "passes",
             format!(
                 "{} full, {} partial, {} failed",

@@ -47,6 +47,7 @@ fn status() -> StatusReport {
             changing: 0,
             troubled: 1,
         },
+        services: None,
         failures: vec![Failure {
             subject: "c1/eth0".to_owned(),
             error: "no such device".to_owned(),
@@ -74,6 +75,7 @@ daemon        0.1.0 (commit abc), process 42, up 1m 1s, 10.0 MiB
 ports         3: 2 ready, 0 changing, 1 in trouble
 OVSDB         not connected at /s: connection refused
 ovs-vswitchd  does not run, died 1 times, last 2s ago
+services      not programmed
 passes        3 full, 4 partial, 0 failed
 last pass     1s ago, 2.2 ms, because of link ×3
 healthz       off

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::port::CorruptRecord;
+use crate::services::report::ServicesStatus;
 
 /// The OVSDB connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,6 +133,9 @@ pub struct StatusReport {
     pub passes: PassStatus,
     /// How many attachments there are.
     pub ports: PortCounts,
+    /// How Services do; none where they are not programmed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub services: Option<ServicesStatus>,
     /// What is tried again after an error.
     pub failures: Vec<Failure>,
     /// Records that cannot be read.

@@ -7,6 +7,8 @@ mod nftables;
 
 use std::fmt;
 
+use dataplane::pins::Pins;
+
 use crate::api::{Claim, ClaimError};
 use crate::config::Settings;
 
@@ -48,7 +50,19 @@ pub async fn uninstall(settings: &Settings) -> Result<Removal, ClaimError> {
         attachments::remove(settings, &mut removal).await;
         drop(claim);
     }
+    dataplane(settings, &mut removal);
     nftables::remove(&mut removal);
     directories::remove(settings, &mut removal);
     Ok(removal)
+}
+
+/// Programs and tables, by what is pinned.
+fn dataplane(settings: &Settings, removal: &mut Removal) {
+    match Pins::remove_all(&settings.bpf_dir) {
+        Ok(pins) => {
+            let lines = pins.iter().map(|pin| format!("pin {}", pin.display()));
+            removal.removed.extend(lines);
+        }
+        Err(error) => removal.errors.push(error.to_string()),
+    }
 }

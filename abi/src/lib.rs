@@ -1,0 +1,51 @@
+//! What eBPF programs and userspace agree on: the layout of map keys and values, the names
+//! of maps and programs, capacities.
+//!
+//! Every type is `repr(C)`, has its padding spelled out, and holds no bool, option or enum,
+//! so that any bytes are a value. Ports and addresses are in network byte order, and their
+//! names say so; all else is in the machine's.
+#![no_std]
+
+mod address;
+mod affinity;
+mod backend;
+pub mod names;
+mod service;
+mod socket;
+mod verdict;
+
+pub use address::Address;
+pub use affinity::{AffinityKey, AffinityValue};
+pub use backend::{Backend, MemberKey, SlotKey};
+pub use service::{Frontend, Service};
+pub use socket::{SocketKey, SocketOrigin};
+pub use verdict::Verdict;
+
+/// Version of everything in this crate. It is bumped with any change of a layout or of a
+/// meaning; pins of another version are migrated or refused, never read.
+pub const ABI_VERSION: u32 = 1;
+
+/// Declares that a type may be copied to and from maps, and checks its size.
+macro_rules! plain {
+    ($($name:ident: $size:literal),+ $(,)?) => {$(
+        const _: () = assert!(core::mem::size_of::<$name>() == $size);
+        // SAFETY: repr(C), integers and arrays of them alone, and the size leaves no room
+        // for padding: any bytes are a value.
+        #[cfg(feature = "user")]
+        #[allow(unsafe_code, reason = "the trait is unsafe")]
+        unsafe impl aya::Pod for $name {}
+    )+};
+}
+
+plain! {
+    Address: 16,
+    Frontend: 20,
+    Service: 32,
+    SlotKey: 8,
+    Backend: 20,
+    MemberKey: 24,
+    AffinityKey: 24,
+    AffinityValue: 32,
+    SocketKey: 32,
+    SocketOrigin: 24,
+}

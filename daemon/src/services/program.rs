@@ -1,0 +1,311 @@
+//! From objects to the kernel: reads the source, and writes what has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dataplane::loader::Dataplane;
+use dataplane::maps::Maps;
+use dataplane::sync::Tables;
+use dataplane::tables::{PortKey, PortTable};
+use netlink::{Netlink, Netns};
+use tokio::time::sleep;
+
+use super::index::Index;
+use super::node::{Addresses, Here, NodePortAddresses};
+use super::object::Name;
+use super::source::{Problem, Source, SourceError, State};
+use crate::board::milliseconds;
+use crate::clock;
+
+/// How often the node's addresses are looked at, a failed write is tried again, and the programs' places are checked.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// What Services are programmed by.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// This node's name.
+    pub node_name: String,
+    /// Where the source is, in words.
+    pub source: String,
+    /// Directory of pins.
+    pub bpf_dir: PathBuf,
+    /// The cgroup of the socket programs; none is off.
+    pub cgroup: Option<PathBuf>,
+    /// Which addresses take NodePorts.
+    pub node_port_addresses: NodePortAddresses,
+}
+
+/// A failure to start.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// the programs cannot be loaded or attached
+    #[error("Services: {0}")]
+    Dataplane(#[from] dataplane::Error),
+    /// the kernel does not tell the node's addresses
+    #[error("Services: addresses of the node: {0}")]
+    Addresses(#[from] netlink::Error),
+}
+
+/// Everything about Services, behind a lock that is never held across an await.
+#[derive(Debug)]
+pub struct Services {
+    setup: Setup,
+    state: Mutex<Inner>,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub struct Inner {
+    /// All objects.
+    pub index: Index,
+    /// The kernel's tables.
+    pub tables: Tables<Maps>,
+    dataplane: Dataplane,
+    programmed: BTreeMap<Name, BTreeSet<PortKey>>,
+    /// Why a port could not be programmed.
+    pub failed: BTreeMap<PortKey, String>,
+    /// Documents that cannot be used.
+    pub problems: Vec<Problem>,
+    /// Why the source cannot be read.
+    pub unread: Option<String>,
+    /// Why the programs do not do their work.
+    pub ineffective: Option<String>,
+    addresses: Addresses,
+    /// When the source was last read.
+    pub synced_at_us: Option<u64>,
+    /// How long the last change took.
+    pub took_ms: Option<f64>,
+}
+
+impl Services {
+    /// Loads the programs over what an earlier run has pinned, and puts them in their place. Nothing is removed from
+    /// the tables yet.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the place for pins is none.
+    pub async fn start(setup: Setup) -> Result<Self, ProgramError> {
+        let (mut dataplane, maps) = Dataplane::load(&setup.bpf_dir)?;
+        let found = maps.snapshot()?;
+        let tables = Tables::new(maps, found)?;
+        match &setup.cgroup {
+            Some(cgroup) => dataplane.attach_sockets(cgroup)?,
+            None => dataplane.detach_sockets()?,
+        }
+        let addresses = Addresses::read(&root()?).await?;
+        let mut index = Index::default();
+        index.set_here(Here::of(
+            &setup.node_name,
+            &addresses,
+            None,
+            &setup.node_port_addresses,
+        ));
+        let inner = Inner {
+            index,
+            tables,
+            dataplane,
+            programmed: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            problems: Vec::new(),
+            unread: None,
+            ineffective: None,
+            addresses,
+            synced_at_us: None,
+            took_ms: None,
+        };
+        Ok(Self {
+            setup,
+            state: Mutex::new(inner),
+        })
+    }
+
+    /// What is known now.
+    pub fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic while it was held leaves the tables in one of the states between two writes, all of which are good.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it was started with.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Follows the source for ever.
+    pub async fn follow(self: Arc<Self>, mut source: impl Source) {
+        let mut next = Box::pin(source.next());
+        loop {
+            tokio::select! {
+                told = &mut next => {
+                    let failed = told.is_err();
+                    self.told(told);
+                    if failed {
+                        sleep(LOOK_AGAIN).await;
+                    }
+                    drop(next);
+                    next = Box::pin(source.next());
+                }
+                () = sleep(LOOK_AGAIN) => self.look().await,
+            }
+        }
+    }
+
+    fn told(&self, told: Result<State, SourceError>) {
+        let begin = Instant::now();
+        let mut inner = self.inner();
+        match told {
+            Ok(state) => {
+                let first = inner.synced_at_us.is_none();
+                for problem in &state.problems {
+                    if !inner.problems.contains(problem) {
+                        tracing::warn!(
+                            place = problem.place,
+                            document = problem.document,
+                            error = problem.error,
+                            "manifest not used"
+                        );
+                    }
+                }
+                inner.unread = None;
+                inner.problems = state.problems;
+                let touched = inner.index.update(&state.objects);
+                let changed = !touched.is_empty();
+                inner.write(touched);
+                // The node's object may be among them.
+                inner.place(&self.setup);
+                if first {
+                    inner.prune();
+                }
+                inner.synced_at_us = Some(clock::now_us());
+                if changed || first {
+                    inner.took_ms = Some(milliseconds(begin.elapsed()));
+                    let (frontends, backends) = inner.tables.sizes();
+                    tracing::debug!(
+                        frontends,
+                        backends,
+                        took_ms = inner.took_ms,
+                        "Services written"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Services cannot be read");
+                inner.unread = Some(error.to_string());
+            }
+        }
+    }
+
+    /// Looks at what tells nothing by itself.
+    async fn look(&self) {
+        let addresses = match root() {
+            Ok(netlink) => Addresses::read(&netlink).await,
+            Err(error) => Err(error),
+        };
+        let mut inner = self.inner();
+        match addresses {
+            Ok(addresses) if addresses != inner.addresses => {
+                inner.addresses = addresses;
+                inner.place(&self.setup);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the node's addresses cannot be read"),
+        }
+        let again: BTreeSet<Name> = inner
+            .failed
+            .keys()
+            .filter_map(|key| Some(key.split_once(':')?.0.to_owned()))
+            .collect();
+        inner.write(again);
+        inner.verify(self.setup.cgroup.as_deref());
+    }
+}
+
+impl Inner {
+    /// Takes in where the node is by now.
+    fn place(&mut self, setup: &Setup) {
+        let node = self.index.node(&setup.node_name).cloned();
+        let here = Here::of(
+            &setup.node_name,
+            &self.addresses,
+            node.as_ref(),
+            &setup.node_port_addresses,
+        );
+        let touched = self.index.set_here(here);
+        self.write(touched);
+    }
+
+    /// Writes the tables of some Services. Those that take something over come first: an address that goes from one
+    /// to another is never nobody's.
+    fn write(&mut self, names: BTreeSet<Name>) {
+        let mut gone: Vec<(Name, PortKey)> = Vec::new();
+        for name in names {
+            let tables = self.index.tables(&name);
+            let before = self.programmed.remove(&name).unwrap_or_default();
+            for (key, table) in &tables {
+                self.change(key, Some(table));
+            }
+            let missing = before.into_iter().filter(|key| !tables.contains_key(key));
+            gone.extend(missing.map(|key| (name.clone(), key)));
+            let keys: BTreeSet<PortKey> = tables.into_keys().collect();
+            if !keys.is_empty() {
+                self.programmed.insert(name, keys);
+            }
+        }
+        for (name, key) in gone {
+            self.change(&key, None);
+            if self.failed.contains_key(&key) {
+                self.programmed.entry(name).or_default().insert(key);
+            }
+        }
+    }
+
+    fn change(&mut self, key: &PortKey, table: Option<&PortTable>) {
+        match self.tables.change(key, table) {
+            Ok(()) => {
+                self.failed.remove(key);
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if self.failed.get(key) != Some(&text) {
+                    tracing::warn!(port = key, %error, "Service port cannot be programmed");
+                }
+                self.failed.insert(key.clone(), text);
+            }
+        }
+    }
+
+    /// Removes what an earlier run has left and nothing claims: only once the source has told all it knows.
+    fn prune(&mut self) {
+        match self.tables.prune() {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "addresses of Services that are gone removed"),
+            Err(error) => tracing::warn!(%error, "addresses of Services that are gone stay"),
+        }
+    }
+
+    /// Checks that the programs really run where they should.
+    fn verify(&mut self, cgroup: Option<&Path>) {
+        let Some(cgroup) = cgroup else { return };
+        let found = match self.dataplane.ineffective_sockets(cgroup) {
+            Ok(missing) if missing.is_empty() => None,
+            Ok(missing) => Some(format!(
+                "socket programs that are not in force for {}: {}",
+                cgroup.display(),
+                missing.join(", ")
+            )),
+            Err(error) => Some(error.to_string()),
+        };
+        if found.is_some() && found != self.ineffective {
+            tracing::warn!(problem = found, "socket programs are not in force");
+            // Whoever removed them, they belong there.
+            if let Err(error) = self.dataplane.attach_sockets(cgroup) {
+                tracing::warn!(%error, "socket programs cannot be attached again");
+            }
+        }
+        self.ineffective = found;
+    }
+}
+
+fn root() -> netlink::Result<Netlink> {
+    Netns::current()?.connect()
+}

@@ -1,0 +1,110 @@
+//! Where things are pinned.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use abi::ABI_VERSION;
+use nix::sys::statfs::{FsType, statfs};
+
+use crate::error::{Error, Result};
+
+/// Magic number of a BPF file system (`BPF_FS_MAGIC`).
+const BPF_FS: FsType = FsType(0xcafe_4a11);
+
+/// The directory of this ABI version's pins.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    root: PathBuf,
+}
+
+impl Pins {
+    /// The pins below `bpf_dir`.
+    pub fn new(bpf_dir: &Path) -> Self {
+        Self {
+            root: bpf_dir.join(format!("v{ABI_VERSION}")),
+        }
+    }
+
+    /// Makes the directories.
+    ///
+    /// # Errors
+    /// When the place is not on a BPF file system.
+    pub fn prepare(&self) -> Result<()> {
+        for directory in [self.maps(), self.links()] {
+            fs::create_dir_all(&directory).map_err(Error::path(&directory))?;
+        }
+        let kind = statfs(&self.root)
+            .map_err(|errno| Error::path(&self.root)(errno.into()))?
+            .filesystem_type();
+        if kind == BPF_FS {
+            return Ok(());
+        }
+        // Plain directories were made for nothing.
+        for directory in [self.maps(), self.links(), self.root.clone()] {
+            fs::remove_dir(directory).ok();
+        }
+        let mount = self.root.parent().unwrap_or(&self.root);
+        Err(Error::NotBpffs {
+            path: mount.to_owned(),
+            mount: PathBuf::from("/sys/fs/bpf"),
+        })
+    }
+
+    /// Whether there is anything of this version.
+    pub fn exist(&self) -> bool {
+        self.maps().join(abi::names::SERVICES).exists()
+    }
+
+    fn maps(&self) -> PathBuf {
+        self.root.join("maps")
+    }
+
+    fn links(&self) -> PathBuf {
+        self.root.join("links")
+    }
+
+    /// Where a map is pinned.
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.maps().join(name)
+    }
+
+    /// Where the link of a program is pinned.
+    pub fn link(&self, name: &str) -> PathBuf {
+        self.links().join(name)
+    }
+
+    /// Removes all pins of every version below `bpf_dir`: programs whose links go are
+    /// detached, and the kernel frees what nobody uses. The list of what was removed.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn remove_all(bpf_dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut removed = Vec::new();
+        let versions = match fs::read_dir(bpf_dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(removed),
+            Err(error) => return Err(Error::path(bpf_dir)(error)),
+        };
+        for version in versions.flatten().map(|entry| entry.path()) {
+            let name = version.file_name().and_then(|name| name.to_str());
+            let ours = name
+                .and_then(|name| name.strip_prefix('v'))
+                .is_some_and(|number| number.parse::<u32>().is_ok());
+            if !ours {
+                continue;
+            }
+            // Links first: no program may run without its maps' names being known.
+            for kind in ["links", "maps"] {
+                let directory = version.join(kind);
+                for pin in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                    fs::remove_file(pin.path()).map_err(Error::path(pin.path()))?;
+                    removed.push(pin.path());
+                }
+                fs::remove_dir(&directory).ok();
+            }
+            fs::remove_dir(&version).map_err(Error::path(&version))?;
+        }
+        fs::remove_dir(bpf_dir).ok();
+        Ok(removed)
+    }
+}

@@ -1,0 +1,441 @@
+//! From what should be to what is written, and in which order.
+//!
+//! Each change of a port writes in an order after whose every step a client finds a backend
+//! that is there: new sets, then frontends, then what is gone, then the sets nobody needs.
+//! It costs in proportion to the port, not to how many there are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use abi::{Backend, Frontend, MemberKey, Service, SlotKey};
+
+use crate::error::Result;
+use crate::tables::{PortKey, PortTable};
+
+/// The tables as something that can be written: the kernel's maps, or a stand-in in tests.
+pub trait Store {
+    /// Writes one backend of a set.
+    ///
+    /// # Errors
+    /// When the table is full.
+    fn put_slot(&mut self, key: SlotKey, backend: Backend) -> Result<()>;
+    /// Removes it; one that is not there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn delete_slot(&mut self, key: SlotKey) -> Result<()>;
+    /// Writes that a set has a backend.
+    ///
+    /// # Errors
+    /// When the table is full.
+    fn put_member(&mut self, key: MemberKey) -> Result<()>;
+    /// Removes it; one that is not there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn delete_member(&mut self, key: MemberKey) -> Result<()>;
+    /// Writes a frontend, or replaces it as a whole.
+    ///
+    /// # Errors
+    /// When the table is full.
+    fn put_service(&mut self, key: Frontend, service: Service) -> Result<()>;
+    /// Removes it; one that is not there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn delete_service(&mut self, key: Frontend) -> Result<()>;
+}
+
+/// What the tables hold, as read from them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// Frontends.
+    pub services: BTreeMap<Frontend, Service>,
+    /// Backends of sets.
+    pub slots: BTreeMap<SlotKey, Backend>,
+    /// Members of sets with affinity.
+    pub members: BTreeSet<MemberKey>,
+}
+
+/// A set: its backends, and whether they are members too.
+type Content = (Vec<Backend>, bool);
+
+#[derive(Debug)]
+struct Set {
+    content: Content,
+    /// How many sides of frontends point at it.
+    users: usize,
+}
+
+#[derive(Debug)]
+struct Programmed {
+    service: Service,
+    /// Who claims it; none until somebody has, after a start.
+    owner: Option<PortKey>,
+}
+
+/// A port that is in the tables.
+#[derive(Debug, Default)]
+struct Port {
+    id: u32,
+    frontends: BTreeSet<Frontend>,
+}
+
+/// The tables, and what is known of them.
+#[derive(Debug)]
+pub struct Tables<S> {
+    store: S,
+    frontends: BTreeMap<Frontend, Programmed>,
+    sets: HashMap<u32, Set>,
+    by_content: HashMap<Content, u32>,
+    ports: HashMap<PortKey, Port>,
+    /// Sets that have lost their last user, or never had one.
+    unused: BTreeSet<u32>,
+    next_set: u32,
+    next_port: u32,
+}
+
+impl<S: Store> Tables<S> {
+    /// Tables that hold what `found` says: nothing, or what an earlier run has left. What
+    /// of it makes no sense, as a write was cut short, is removed.
+    ///
+    /// # Errors
+    /// When that removal fails.
+    pub fn new(store: S, found: Snapshot) -> Result<Self> {
+        let mut tables = Self {
+            store,
+            frontends: BTreeMap::new(),
+            sets: HashMap::new(),
+            by_content: HashMap::new(),
+            ports: HashMap::new(),
+            unused: BTreeSet::new(),
+            next_set: 1,
+            next_port: 1,
+        };
+        tables.take_over(found)?;
+        Ok(tables)
+    }
+
+    fn take_over(&mut self, found: Snapshot) -> Result<()> {
+        let mut backends: BTreeMap<u32, BTreeMap<u32, Backend>> = BTreeMap::new();
+        for (key, backend) in &found.slots {
+            let set = backends.entry(key.set).or_default();
+            set.insert(key.slot, *backend);
+        }
+        for (frontend, service) in found.services {
+            self.next_port = self.next_port.max(service.port_id.saturating_add(1));
+            let programmed = Programmed {
+                service,
+                owner: None,
+            };
+            self.frontends.insert(frontend, programmed);
+            for (set, count) in sides(&service) {
+                self.sets
+                    .entry(set)
+                    .or_insert_with(|| Set {
+                        content: whole(set, count, &backends, &found.members),
+                        users: 0,
+                    })
+                    .users += 1;
+            }
+        }
+        for (id, set) in &self.sets {
+            self.by_content.insert(set.content.clone(), *id);
+        }
+        let known = |set: &u32| self.sets.contains_key(set);
+        let slots: Vec<_> = found.slots.keys().filter(|key| !known(&key.set)).collect();
+        let members: Vec<_> = found
+            .members
+            .iter()
+            .filter(|key| !known(&key.set))
+            .collect();
+        for key in slots {
+            self.store.delete_slot(*key)?;
+        }
+        for key in members {
+            self.store.delete_member(*key)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a port what it should be; `None`: makes it gone. On an error the port is as it
+    /// was before, or in part as it should be; no client is sent to a backend that is none.
+    ///
+    /// # Errors
+    /// When a table is full or the kernel refuses.
+    pub fn change(&mut self, key: &PortKey, wanted: Option<&PortTable>) -> Result<()> {
+        let nothing = PortTable::default();
+        let wanted = wanted.unwrap_or(&nothing);
+        let port_id = self.port_id(key, wanted);
+        let outcome = self.put_frontends(key, port_id, wanted);
+        if outcome.is_ok() {
+            self.delete_others(key, wanted)?;
+        }
+        // Also after a failure: a set that was begun is no one's.
+        self.sweep()?;
+        outcome
+    }
+
+    /// Removes the frontends of a port that it should not have any more, and the port itself
+    /// with its last.
+    fn delete_others(&mut self, key: &PortKey, wanted: &PortTable) -> Result<()> {
+        let has = self.ports.get(key).map(|port| &port.frontends);
+        let gone: Vec<Frontend> = has
+            .into_iter()
+            .flatten()
+            .filter(|frontend| !wanted.frontends.contains_key(frontend))
+            .copied()
+            .collect();
+        for frontend in gone {
+            self.delete_frontend(&frontend)?;
+        }
+        if wanted.frontends.is_empty() {
+            self.ports.remove(key);
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody has claimed since the start: to be called once every source has
+    /// told all it knows.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn prune(&mut self) -> Result<usize> {
+        let unclaimed: Vec<Frontend> = self
+            .frontends
+            .iter()
+            .filter(|(_, programmed)| programmed.owner.is_none())
+            .map(|(frontend, _)| *frontend)
+            .collect();
+        for frontend in &unclaimed {
+            self.delete_frontend(frontend)?;
+        }
+        self.sweep()?;
+        Ok(unclaimed.len())
+    }
+
+    /// The keys of all ports that are in the tables.
+    pub fn ports(&self) -> impl Iterator<Item = &PortKey> {
+        self.ports.keys()
+    }
+
+    /// What is programmed for a frontend.
+    pub fn service(&self, frontend: &Frontend) -> Option<&Service> {
+        Some(&self.frontends.get(frontend)?.service)
+    }
+
+    /// How many frontends and backends the tables hold.
+    pub fn sizes(&self) -> (usize, usize) {
+        let backends = self.sets.values().map(|set| set.content.0.len()).sum();
+        (self.frontends.len(), backends)
+    }
+
+    /// The store, to read counters and sockets.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Its id, the same as in an earlier run if any of its frontends is from there.
+    fn port_id(&mut self, key: &PortKey, wanted: &PortTable) -> u32 {
+        if let Some(port) = self.ports.get(key) {
+            return port.id;
+        }
+        let before = wanted
+            .frontends
+            .keys()
+            .filter_map(|frontend| self.frontends.get(frontend))
+            .find(|programmed| programmed.owner.is_none())
+            .map(|programmed| programmed.service.port_id);
+        let id = before.unwrap_or_else(|| {
+            let id = self.next_port;
+            self.next_port = self.next_port.checked_add(1).unwrap_or(1);
+            id
+        });
+        let port = Port {
+            id,
+            frontends: BTreeSet::new(),
+        };
+        self.ports.insert(key.clone(), port);
+        id
+    }
+
+    fn put_frontends(&mut self, key: &PortKey, port_id: u32, wanted: &PortTable) -> Result<()> {
+        let affinity = wanted.affinity_seconds != 0;
+        let mut written: BTreeMap<(bool, usize), (u32, u32)> = BTreeMap::new();
+        for (frontend, target) in &wanted.frontends {
+            let v4 = frontend.address.v4_be().is_some();
+            let mut side = |set: usize| -> Result<(u32, u32)> {
+                if let Some(known) = written.get(&(v4, set)) {
+                    return Ok(*known);
+                }
+                let ids = self.set((wanted.backends(frontend, set), affinity))?;
+                written.insert((v4, set), ids);
+                Ok(ids)
+            };
+            let (inside_set, inside_count) = side(target.inside)?;
+            let (outside_set, outside_count) = side(target.outside)?;
+            let service = Service {
+                port_id,
+                inside_set,
+                inside_count,
+                outside_set,
+                outside_count,
+                affinity_seconds: wanted.affinity_seconds,
+                flags: target.flags,
+                pad: 0,
+            };
+            self.put_frontend(*frontend, service, key)?;
+        }
+        Ok(())
+    }
+
+    fn put_frontend(&mut self, at: Frontend, service: Service, owner: &PortKey) -> Result<()> {
+        let before = self.frontends.get(&at);
+        let before = before.map(|programmed| (programmed.service, programmed.owner.clone()));
+        let (old, old_owner) =
+            before.map_or((None, None), |(service, owner)| (Some(service), owner));
+        if old != Some(service) {
+            self.store.put_service(at, service)?;
+            for (set, _) in sides(&service) {
+                if let Some(set) = self.sets.get_mut(&set) {
+                    set.users += 1;
+                }
+            }
+            self.forget(old.as_ref());
+        }
+        if old_owner.as_ref() != Some(owner) {
+            if let Some(port) = old_owner.and_then(|owner| self.ports.get_mut(&owner)) {
+                port.frontends.remove(&at);
+            }
+            self.ports
+                .entry(owner.clone())
+                .or_default()
+                .frontends
+                .insert(at);
+        }
+        let programmed = Programmed {
+            service,
+            owner: Some(owner.clone()),
+        };
+        self.frontends.insert(at, programmed);
+        Ok(())
+    }
+
+    fn delete_frontend(&mut self, frontend: &Frontend) -> Result<()> {
+        self.store.delete_service(*frontend)?;
+        let Some(gone) = self.frontends.remove(frontend) else {
+            return Ok(());
+        };
+        if let Some(port) = gone.owner.and_then(|owner| self.ports.get_mut(&owner)) {
+            port.frontends.remove(frontend);
+        }
+        self.forget(Some(&gone.service));
+        Ok(())
+    }
+
+    fn forget(&mut self, service: Option<&Service>) {
+        for (id, _) in service.into_iter().flat_map(sides) {
+            if let Some(set) = self.sets.get_mut(&id) {
+                set.users = set.users.saturating_sub(1);
+                if set.users == 0 {
+                    self.unused.insert(id);
+                }
+            }
+        }
+    }
+
+    /// The set with that content and its size, written if there is none; (0, 0) for nobody.
+    fn set(&mut self, content: Content) -> Result<(u32, u32)> {
+        let count = u32::try_from(content.0.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            return Ok((0, 0));
+        }
+        if let Some(id) = self.by_content.get(&content) {
+            return Ok((*id, count));
+        }
+        let id = self.fresh_set();
+        // Known before it is written: a failure half-way leaves it to the sweep.
+        let set = Set {
+            content: content.clone(),
+            users: 0,
+        };
+        self.sets.insert(id, set);
+        self.unused.insert(id);
+        for (slot, backend) in (0..).zip(&content.0) {
+            self.store.put_slot(SlotKey { set: id, slot }, *backend)?;
+            if content.1 {
+                self.store.put_member(MemberKey {
+                    set: id,
+                    backend: *backend,
+                })?;
+            }
+        }
+        self.by_content.insert(content, id);
+        Ok((id, count))
+    }
+
+    fn fresh_set(&mut self) -> u32 {
+        loop {
+            let id = self.next_set;
+            self.next_set = self.next_set.checked_add(1).unwrap_or(1);
+            if !self.sets.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Removes the sets that nobody uses.
+    fn sweep(&mut self) -> Result<()> {
+        for id in std::mem::take(&mut self.unused) {
+            if self.sets.get(&id).is_none_or(|set| set.users != 0) {
+                continue;
+            }
+            let Some(set) = self.sets.remove(&id) else {
+                continue;
+            };
+            if self.by_content.get(&set.content) == Some(&id) {
+                self.by_content.remove(&set.content);
+            }
+            let (backends, members) = set.content;
+            for (slot, backend) in (0..).zip(backends) {
+                self.store.delete_slot(SlotKey { set: id, slot })?;
+                if members {
+                    self.store.delete_member(MemberKey { set: id, backend })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sets a frontend points at, with the sizes it believes them to have.
+fn sides(service: &Service) -> impl Iterator<Item = (u32, u32)> + use<> {
+    [
+        (service.inside_set, service.inside_count),
+        (service.outside_set, service.outside_count),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count != 0)
+}
+
+/// A set as an earlier run has left it.
+fn whole(
+    set: u32,
+    count: u32,
+    backends: &BTreeMap<u32, BTreeMap<u32, Backend>>,
+    members: &BTreeSet<MemberKey>,
+) -> Content {
+    let there = backends.get(&set);
+    let of_set: Vec<Backend> = (0..count)
+        .filter_map(|slot| there?.get(&slot).copied())
+        .collect();
+    let has_members = of_set.iter().any(|backend| {
+        members.contains(&MemberKey {
+            set,
+            backend: *backend,
+        })
+    });
+    (of_set, has_members)
+}
+
+#[cfg(test)]
+mod tests;
