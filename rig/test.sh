@@ -39,11 +39,13 @@ try "the plugin killed at every system call" rig/suite.sh --limit 900 kill || tr
 try "Services" rig/suite.sh --limit 300 services || true
 try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin demo || true
 # Under emulation a scenario takes ten seconds and more: here vswitchd killed under each strategy, the other scenarios
-# with the one that "auto" takes, and the module reloaded; the rest in make test-vm. Not "rename", whose repair on the
-# kernel datapath can wait for ever (README, Status).
+# with the one that "auto" takes, the module reloaded, and Services; the rest in make test-vm. Not "rename" on the kernel
+# datapath, whose trials take a minute each there.
 try "VM 6.12: netlink, and the kernel datapath" rig/suites-in-vm.sh 6.12 1800 netlink:kernel \
     tests:scenarios:"s02_sigkill::kernel --skip bond --skip rename" \
-    tests:scenarios:"kernel::bond --skip s01_churn --skip s02_killed_again --skip s05_daemon_killed" || true
+    tests:scenarios:"kernel::bond --skip s01_churn --skip s02_killed_again --skip s05_daemon_killed" \
+    tests:services:"--skip a_killed_daemon" || true
 try "VM 6.12: the module unloaded and loaded again" rig/suite.sh --vm 6.12 --limit 900 reload --skip rename || true
-try "VM 6.1: netlink" rig/suites-in-vm.sh 6.1 600 netlink:kernel || true
+try "VM 6.1: netlink, and Services" rig/suites-in-vm.sh 6.1 900 netlink:kernel \
+    tests:services:"--skip a_killed_daemon --skip endpoints_come" || true
 finish

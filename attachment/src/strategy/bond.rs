@@ -95,11 +95,12 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
         .await?
         .filter(is_internal_port);
     let present = netlink.link_by_name(&record.port_name).await?;
+    let mut dead = None;
     let slave = match (fresh, present) {
         (Some(fresh), present) => {
-            if let Some(dead) = present {
-                netlink.set_master(dead.index, None).await?;
-                put_aside(inside, record, &dead).await?;
+            if let Some(present) = present {
+                put_aside(inside, record, &present).await?;
+                dead = Some(present);
             }
             device::move_in(host, inside, record, fresh.index, &record.port_name).await?
         }
@@ -112,6 +113,11 @@ pub(crate) async fn move_in(host: &Host, inside: &Inside, record: &Attachment) -
         }
     };
     enslave(inside, &slave, &master).await?;
+    if let Some(dead) = dead {
+        // Only now: a bond without any slave takes another MAC, and with that the kernel
+        // forgets all its neighbours, those too that somebody has set for good.
+        netlink.set_master(dead.index, None).await?;
+    }
     if born {
         l3::configure(inside, record, master.index).await
     } else {

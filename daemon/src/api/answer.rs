@@ -118,7 +118,7 @@ pub async fn answer(source: &Source, surface: Surface, method: &str, target: &st
         _ => Answer {
             status: 200,
             content_type: "text/plain; version=0.0.4; charset=utf-8",
-            body: metrics::render(&facts.counts, &view::gauges(&facts)),
+            body: metrics::render(&facts.counts, &view::gauges(&facts, services)),
         },
     }
 }

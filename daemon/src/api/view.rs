@@ -59,7 +59,7 @@ pub fn ports(facts: &Facts) -> PortsReport {
 }
 
 /// What the metrics page needs beside the counters.
-pub fn gauges(facts: &Facts) -> Gauges {
+pub fn gauges(facts: &Facts, services: Option<&Services>) -> Gauges {
     let mut ports = BTreeMap::new();
     for port in facts.ports.values() {
         *ports
@@ -71,6 +71,7 @@ pub fn gauges(facts: &Facts) -> Gauges {
         corrupt_records: facts.corrupt_records.len(),
         ovsdb_connected: facts.ovsdb.connected,
         vswitchd_up: facts.vswitchd.is_alive(),
+        services: services.map(services::view::gauges),
         resident_bytes: process::resident_bytes(),
         started_at: facts.started_at_us as f64 / 1e6,
     }

@@ -6,4 +6,4 @@ mod text;
 
 pub use counts::Counts;
 pub use histogram::Histogram;
-pub use text::{Gauges, render};
+pub use text::{Gauges, ServiceGauges, render};

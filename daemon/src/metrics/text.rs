@@ -19,10 +19,25 @@ pub struct Gauges {
     pub ovsdb_connected: bool,
     /// Whether ovs-vswitchd runs.
     pub vswitchd_up: bool,
+    /// Services, where they are programmed.
+    pub services: Option<ServiceGauges>,
     /// Resident memory of the daemon, bytes.
     pub resident_bytes: u64,
     /// When the daemon started, seconds since 1970.
     pub started_at: f64,
+}
+
+/// Services at this moment.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceGauges {
+    /// Addresses and ports programmed.
+    pub frontends: usize,
+    /// Backends programmed, over all sets.
+    pub backends: usize,
+    /// What is wrong, in lines of `berthctl services`.
+    pub problems: usize,
+    /// How often the programs gave each verdict.
+    pub verdicts: Vec<(&'static str, u64)>,
 }
 
 /// Collects lines; every metric gets its HELP and TYPE before its samples.
@@ -115,6 +130,9 @@ pub fn render(counts: &Counts, gauges: &Gauges) -> String {
         u8::from(gauges.vswitchd_up),
     );
     counters(&mut page, counts);
+    if let Some(services) = &gauges.services {
+        of_services(&mut page, services);
+    }
     page.single(
         "process_resident_memory_bytes",
         "gauge",
@@ -128,6 +146,40 @@ pub fn render(counts: &Counts, gauges: &Gauges) -> String {
         gauges.started_at,
     );
     page.text
+}
+
+fn of_services(page: &mut Page, services: &ServiceGauges) {
+    for (name, help, value) in [
+        (
+            "berth_service_frontends",
+            "Addresses and ports of Services that are programmed.",
+            services.frontends,
+        ),
+        (
+            "berth_service_backends",
+            "Backends that are programmed, over all sets.",
+            services.backends,
+        ),
+        (
+            "berth_service_problems",
+            "Documents, Services and writes that are not as asked for.",
+            services.problems,
+        ),
+    ] {
+        page.single(name, "gauge", help, value);
+    }
+    page.head(
+        "berth_service_verdicts_total",
+        "counter",
+        "How the programs ended, by verdict.",
+    );
+    for (verdict, count) in &services.verdicts {
+        page.sample(
+            "berth_service_verdicts_total",
+            &[("verdict", verdict)],
+            count,
+        );
+    }
 }
 
 fn counters(page: &mut Page, counts: &Counts) {

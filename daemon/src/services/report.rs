@@ -1,5 +1,7 @@
 //! Services as `berthctl services` and `backends` show them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// An address and port of a Service.
@@ -86,7 +88,7 @@ pub struct ServicesReport {
     /// What is wrong, one line each.
     pub problems: Vec<String>,
     /// How often each verdict was given.
-    pub verdicts: Vec<(String, u64)>,
+    pub verdicts: BTreeMap<String, u64>,
 }
 
 /// How Services do, in one line of `berthctl status`.

@@ -6,6 +6,7 @@ use super::program::{Inner, Services};
 use super::report::{
     BackendReport, FrontendReport, ServicePortReport, ServiceReport, ServicesReport, ServicesStatus,
 };
+use crate::metrics::ServiceGauges;
 
 /// The answer to `/v1/services`.
 pub fn services(services: &Services) -> ServicesReport {
@@ -39,6 +40,18 @@ pub fn status(services: &Services) -> ServicesStatus {
         cgroup: cgroup.map(|path| path.display().to_string()),
         synced_at_us: inner.synced_at_us,
         took_ms: inner.took_ms,
+    }
+}
+
+/// A part of the metrics page.
+pub fn gauges(services: &Services) -> ServiceGauges {
+    let inner = services.inner();
+    let (frontends, backends) = inner.tables.sizes();
+    ServiceGauges {
+        frontends,
+        backends,
+        problems: problems(&inner).len(),
+        verdicts: inner.tables.store().verdicts().unwrap_or_default(),
     }
 }
 
