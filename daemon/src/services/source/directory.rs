@@ -1,12 +1,13 @@
 //! A directory of manifests, watched live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
@@ -19,6 +20,12 @@ use crate::services::object::{Id, Object};
 
 /// How long more changes are waited for after one, so that a copy of hundreds of files is read once.
 const SETTLE: Duration = Duration::from_millis(10);
+
+/// How long at most, if changes do not end.
+const SETTLE_LIMIT: Duration = Duration::from_millis(200);
+
+/// A file that nobody has told of is read once it has not changed for so long: it may be half written.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How often the directory is looked at though nothing was told: it may be on a file system that tells nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -42,7 +49,11 @@ pub struct Directory {
     path: PathBuf,
     files: BTreeMap<PathBuf, Known>,
     watch: Option<Watch>,
+    /// Files that were told to be written, whole.
+    told: BTreeSet<OsString>,
     begun: bool,
+    /// Whether all was read once: at the start nothing is waited for.
+    read_once: bool,
 }
 
 /// The kernel's notices about the directory.
@@ -59,7 +70,9 @@ impl Directory {
             path: path.to_owned(),
             files: BTreeMap::new(),
             watch: None,
+            told: BTreeSet::new(),
             begun: false,
+            read_once: false,
         }
     }
 
@@ -72,7 +85,6 @@ impl Directory {
     fn watch(&mut self) -> io::Result<()> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         let flags = AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_MOVED_TO
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_DELETE
@@ -96,10 +108,13 @@ impl Directory {
             return;
         };
         let mut limit = LOOK_AGAIN;
+        let mut first = None;
         let mut replaced = false;
         while let Ok(Ok(mut ready)) = timeout(limit, watch.readable.readable()).await {
             let events = watch.inotify.read_events().unwrap_or_default();
             ready.clear_ready();
+            self.told
+                .extend(events.iter().filter_map(|event| event.name.clone()));
             replaced |= events.iter().any(|event| {
                 let gone = AddWatchFlags::IN_DELETE_SELF
                     | AddWatchFlags::IN_MOVE_SELF
@@ -107,6 +122,9 @@ impl Directory {
                 event.mask.intersects(gone)
             });
             limit = SETTLE;
+            if first.get_or_insert_with(Instant::now).elapsed() > SETTLE_LIMIT {
+                break;
+            }
         }
         if replaced {
             self.watch = None;
@@ -130,15 +148,16 @@ impl Directory {
             }
         }
         self.files.retain(|path, _| found.contains_key(path));
+        let told = std::mem::take(&mut self.told);
         for (path, stamp) in found {
-            if self
-                .files
-                .get(&path)
-                .is_none_or(|known| known.stamp != stamp)
-            {
+            let is_told = path.file_name().is_some_and(|name| told.contains(name));
+            let known = self.files.get(&path).map(|known| known.stamp);
+            let is_quiet = stamp.0.elapsed().is_ok_and(|age| age > QUIET);
+            if is_told || (known != Some(stamp) && (is_quiet || !self.read_once)) {
                 self.read_file(path, stamp);
             }
         }
+        self.read_once = true;
         Ok(self.state())
     }
 
@@ -230,3 +249,6 @@ fn stamp(path: &Path) -> Option<Stamp> {
         .is_file()
         .then(|| Some((metadata.modified().ok()?, metadata.len(), metadata.ino())))?
 }
+
+#[cfg(test)]
+mod tests;
