@@ -32,8 +32,12 @@ pub(crate) fn kernel_route(route: &Route, dev: u32) -> netlink::Route {
 /// gateways are unreachable; neighbours; routes.
 pub(crate) async fn ensure(inside: &Inside, record: &Attachment, index: u32) -> Result<()> {
     sysctls(inside, record)?;
+    let link = inside.netlink.link_by_index(index).await?;
+    let has_mac = link.is_some_and(|link| link.mac == Some(record.mac));
     let change = LinkChange {
-        mac: Some(record.mac),
+        // A MAC that is set, be it the same, makes the kernel forget all neighbours, those
+        // too that somebody has set for good.
+        mac: (!has_mac).then_some(record.mac),
         mtu: (record.mtu != 0).then_some(record.mtu),
         up: Some(true),
         ..LinkChange::default()

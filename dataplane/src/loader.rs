@@ -27,11 +27,15 @@ pub struct Dataplane {
 
 impl Dataplane {
     /// Loads the object, with the maps that are pinned below `bpf_dir`; those that are not
-    /// are made and pinned.
+    /// are made and pinned. `cgroup` is where sockets will be attached, if they will.
     ///
     /// # Errors
-    /// When that is no BPF file system, or the kernel refuses the maps.
-    pub fn load(bpf_dir: &Path) -> Result<(Self, Maps)> {
+    /// When the first is no BPF file system or the second not there, with nothing made; or
+    /// when the kernel refuses the maps.
+    pub fn load(bpf_dir: &Path, cgroup: Option<&Path>) -> Result<(Self, Maps)> {
+        if let Some(cgroup) = cgroup {
+            File::open(cgroup).map_err(Error::path(cgroup))?;
+        }
         let pins = Pins::new(bpf_dir);
         pins.prepare()?;
         let mut loader = EbpfLoader::new();

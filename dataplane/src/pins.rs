@@ -28,26 +28,23 @@ impl Pins {
     /// Makes the directories.
     ///
     /// # Errors
-    /// When the place is not on a BPF file system.
+    /// When the place is not on a BPF file system: nothing is made then.
     pub fn prepare(&self) -> Result<()> {
+        let there = self.root.ancestors().find(|path| path.exists());
+        let there = there.unwrap_or(Path::new("/"));
+        let kind = statfs(there)
+            .map_err(|errno| Error::path(there)(errno.into()))?
+            .filesystem_type();
+        if kind != BPF_FS {
+            return Err(Error::NotBpffs {
+                path: self.root.parent().unwrap_or(&self.root).to_owned(),
+                mount: PathBuf::from("/sys/fs/bpf"),
+            });
+        }
         for directory in [self.maps(), self.links()] {
             fs::create_dir_all(&directory).map_err(Error::path(&directory))?;
         }
-        let kind = statfs(&self.root)
-            .map_err(|errno| Error::path(&self.root)(errno.into()))?
-            .filesystem_type();
-        if kind == BPF_FS {
-            return Ok(());
-        }
-        // Plain directories were made for nothing.
-        for directory in [self.maps(), self.links(), self.root.clone()] {
-            fs::remove_dir(directory).ok();
-        }
-        let mount = self.root.parent().unwrap_or(&self.root);
-        Err(Error::NotBpffs {
-            path: mount.to_owned(),
-            mount: PathBuf::from("/sys/fs/bpf"),
-        })
+        Ok(())
     }
 
     /// Whether there is anything of this version.

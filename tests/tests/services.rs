@@ -406,6 +406,48 @@ fn a_bad_document_is_reported_and_changes_nothing() -> Result<()> {
     rig.finish()
 }
 
+/// A place for pins that is none, and a cgroup that is not there: a clear error, and nothing made.
+#[test]
+fn a_daemon_that_cannot_program_says_why_and_leaves_nothing() -> Result<()> {
+    let (rig, plain) = (Rig::without_daemon(0)?, tempfile::tempdir()?);
+    let services = format!("dir:{}", rig.manifests.path().display());
+    let good = rig.bpf_dir().display().to_string();
+    let bad = plain.path().join("berth").display().to_string();
+    let cgroup = rig.cgroup.path().display().to_string();
+    for (bpf, cgroup, expected) in [
+        (&bad, cgroup.as_str(), "is not on a BPF file system"),
+        (
+            &good,
+            "/sys/fs/cgroup/none",
+            "/sys/fs/cgroup/none: No such file or directory",
+        ),
+    ] {
+        let mut command = rig.node.netns.command(tests::binaries::berthd()?);
+        command.arg("--state-dir").arg(rig.node.state_dir());
+        command.args([
+            "--healthz",
+            "none",
+            "--metrics",
+            "none",
+            "--services",
+            &services,
+        ]);
+        let output = command
+            .args(["--bpf-dir", bpf, "--cgroup", cgroup])
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            !output.status.success() && said.contains(expected),
+            "{said}"
+        );
+    }
+    ensure!(
+        fs::read_dir(plain.path())?.next().is_none(),
+        "a directory is left"
+    );
+    Ok(())
+}
+
 /// `berthd uninstall` takes programs and pins away: the Service's address is nobody's again.
 #[test]
 fn uninstall_leaves_nothing_pinned_and_nothing_attached() -> Result<()> {

@@ -8,6 +8,9 @@ use netlink::Netlink;
 
 use super::object::{Node, unusable};
 
+/// kube-proxy's IPVS mode puts every ClusterIP on it: they are no addresses of the node.
+const IPVS_DEVICE: &str = "kube-ipvs0";
+
 /// Which of the node's addresses take NodePorts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodePortAddresses {
@@ -53,6 +56,9 @@ impl Addresses {
             .collect();
         let mut found = Self::default();
         for link in netlink.links().await? {
+            if link.name == IPVS_DEVICE {
+                continue;
+            }
             for address in netlink.addresses(link.index).await? {
                 let ip = address.address.ip();
                 if unusable(ip).is_some() {

@@ -86,7 +86,7 @@ impl Services {
     /// # Errors
     /// When the kernel refuses, or the place for pins is none.
     pub async fn start(setup: Setup) -> Result<Self, ProgramError> {
-        let (mut dataplane, maps) = Dataplane::load(&setup.bpf_dir)?;
+        let (mut dataplane, maps) = Dataplane::load(&setup.bpf_dir, setup.cgroup.as_deref())?;
         let found = maps.snapshot()?;
         let tables = Tables::new(maps, found)?;
         match &setup.cgroup {
