@@ -140,8 +140,8 @@ fn wrong_settings_are_refused_with_field_value_and_source() -> Result<()> {
     )?;
     refused(
         &[],
-        &[("BERTH_SERVICES", "dir:/m")],
-        "services \"dir:/m\" (from environment variable BERTH_SERVICES): the dir: source is not available yet",
+        &[("BERTH_SERVICES", "dir:m")],
+        "services \"dir:m\" (from environment variable BERTH_SERVICES): must be an absolute path",
     )?;
     refused(&["--config", &config], &[], &from_file)?;
     refused(

@@ -28,7 +28,7 @@ fn status_in_every_format() -> Result<()> {
         ensure!(text.contains(part), "no {part:?} in\n{text}");
     }
     let json: Value = serde_json::from_slice(&node.berthctl(&["-o", "json", "status"])?.stdout)?;
-    ensure!(json["healthy"] == true && json["node"] == "n1" && json["abiVersion"] == 0);
+    ensure!(json["healthy"] == true && json["node"] == "n1" && json["abiVersion"] == 1);
     let yaml = stdout(&node.berthctl(&["status", "-o", "yaml"])?);
     for line in ["healthy: true", "node: n1", "  connected: true"] {
         ensure!(yaml.lines().any(|l| l == line), "no {line:?} in\n{yaml}");
@@ -93,18 +93,27 @@ fn status_and_events_without_a_daemon_are_not_healthy() -> Result<()> {
 }
 
 #[test]
-fn what_is_not_there_yet_and_what_makes_no_sense_is_a_usage_error() -> Result<()> {
+fn what_makes_no_sense_is_a_usage_error() -> Result<()> {
     let node = Node::bare()?;
-    for verb in ["services", "backends"] {
-        let output = node.berthctl(&[verb])?;
-        ensure!(code(output.status) == 2);
-        ensure!(stderr(&output).contains("not available yet"));
-    }
     for arguments in [vec!["prots"], vec!["-o", "xml", "ports"], vec![]] {
         ensure!(
             code(node.berthctl(&arguments)?.status) == 2,
             "{arguments:?}"
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn services_that_are_not_programmed_are_told_so() -> Result<()> {
+    let mut node = Node::switched()?;
+    node.start()?;
+    node.await_healthy()?;
+    for verb in ["services", "backends"] {
+        let output = node.berthctl(&[verb])?;
+        ensure!(code(output.status) == 1, "{output:?}");
+        let said = stderr(&output);
+        ensure!(said.contains("--services is none"), "{said}");
     }
     Ok(())
 }

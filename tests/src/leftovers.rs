@@ -215,7 +215,8 @@ fn rows_of(entrance: &Entrance, socket: &Path) -> Result<BTreeSet<String>> {
         .with_context(|| format!("ovs-vsctl said {text:?}"))?;
     ensure!(answers.len() == tables.len(), "ovs-vsctl said {text:?}");
     for (table, answer) in tables.iter().zip(&answers) {
-        found.extend(items(&answer["data"]).map(|row| format!("{table} {}", row[0])));
+        let names = items(&answer["data"]).filter_map(|row| row[0].as_str());
+        found.extend(names.map(|name| format!("{table} {name}")));
     }
     Ok(found)
 }

@@ -270,8 +270,8 @@ fn the_guard_finds_a_leaked_link_file_route_port_and_process() -> Result<()> {
         "ghost",
         "type=internal",
     ])?;
-    complaint("port \"ghost\"")?;
-    complaint("interface \"ghost\"")?;
+    complaint("port ghost")?;
+    complaint("interface ghost")?;
     ovs.vsctl(&["del-port", "ghost"])?;
     let mut sleeper = node.command("sleep").arg("1000").spawn()?;
     complaint("sleep 1000")?;

@@ -10,6 +10,7 @@ use dataplane::maps::Maps;
 use dataplane::sync::Tables;
 use dataplane::tables::{PortKey, PortTable};
 use netlink::{Netlink, Netns};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::index::Index;
@@ -138,7 +139,11 @@ impl Services {
             tokio::select! {
                 told = &mut next => {
                     let failed = told.is_err();
-                    self.told(told);
+                    let this = self.clone();
+                    // Thousands of writes: the loop that repairs ports goes on meanwhile.
+                    if let Err(error) = spawn_blocking(move || this.told(told)).await {
+                        tracing::error!(%error, "Services were not written");
+                    }
                     if failed {
                         sleep(LOOK_AGAIN).await;
                     }
@@ -189,8 +194,11 @@ impl Services {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "Services cannot be read");
-                inner.unread = Some(error.to_string());
+                let error = error.to_string();
+                if inner.unread.as_ref() != Some(&error) {
+                    tracing::warn!(error, "Services cannot be read");
+                }
+                inner.unread = Some(error);
             }
         }
     }

@@ -106,6 +106,10 @@ impl Node {
         command.arg("--state-dir").arg(self.state());
         command.arg("--ipam-dir").arg(self.ipam());
         command.arg("--cni-conf-dir").arg(self.cni());
+        // Never the machine's own.
+        command
+            .arg("--bpf-dir")
+            .arg(self.directory.path().join("bpf"));
         let ovsdb = match &self.ovs {
             Some(ovs) => ovs.socket().to_owned(),
             None => self.directory.path().join("no-ovs/db.sock"),
