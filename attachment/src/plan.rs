@@ -18,6 +18,7 @@ use crate::view::{Observed, PodState, PodView, PortView, SwitchState, SwitchView
 mod columns;
 mod ports;
 mod restore;
+mod silence;
 mod stand_in;
 
 pub use restore::{host_drift, pod_drift};

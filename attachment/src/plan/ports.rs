@@ -1,7 +1,5 @@
 //! The device half of a plan: for each strategy, which devices must be where.
 
-use std::time::Duration;
-
 use crate::action::Action;
 use crate::drift::Drift;
 use crate::memory::{SECOND_LOOK, Suspicion};
@@ -10,10 +8,7 @@ use crate::record::{Attachment, Datapath};
 use crate::strategy::Strategy;
 use crate::view::{LinkView, Observed, PodState, SwitchState};
 
-use super::{Draft, SOON};
-
-/// How often at least a macvlan is looked at that has no carrier although its lower has.
-const LATE_CARRIER: Duration = Duration::from_secs(10);
+use super::{Draft, SOON, silence};
 
 /// Where the devices of an attachment are.
 struct Places<'a> {
@@ -123,7 +118,7 @@ fn take(
     };
     match step {
         Step::Settled => {
-            break_silence(record, state, observed, actions);
+            silence::end(record, state, observed, actions);
             return true;
         }
         Step::Served => {
@@ -176,31 +171,6 @@ fn once_confirmed(
     let at = first.copied().unwrap_or(observed.now) + SECOND_LOOK;
     let key = record.key();
     actions.push(Action::LookAgain { key, at });
-}
-
-/// Tells the neighbours of a pod that it is back, as often as that is due. A macvlan has its
-/// carrier a moment after its lower.
-fn break_silence(
-    record: &Attachment,
-    state: &PodState,
-    observed: &Observed,
-    actions: &mut Vec<Action>,
-) {
-    let key = record.key();
-    let due = match observed.memory.next_announcement(&key) {
-        Some(at) if at <= observed.now => at,
-        // Whoever announces sees to the next time.
-        _ => return,
-    };
-    let carrier = |link: Option<&LinkView>| link.is_some_and(|link| link.carrier);
-    if carrier(state.link(&record.ifname)) {
-        actions.push(Action::Announce { key });
-    } else if carrier(observed.root.links.get(&record.port_name)) {
-        // One that is very late may never have it.
-        let late = (observed.now - due) / 4;
-        let at = observed.now + late.clamp(SOON, LATE_CARRIER);
-        actions.push(Action::LookAgain { key, at });
-    }
 }
 
 /// Whether a macvlan over the port's tap can serve the pod until the tap is moved.
