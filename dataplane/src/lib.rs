@@ -8,6 +8,7 @@ mod error;
 pub mod loader;
 pub mod maps;
 pub mod pins;
+pub mod store;
 pub mod sync;
 mod sys;
 pub mod tables;

@@ -9,7 +9,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
 
 use crate::error::{Error, Result};
-use crate::sync::{Snapshot, Store};
+use crate::store::{Snapshot, Store};
 
 /// The maps that userspace reads and writes.
 pub struct Maps {

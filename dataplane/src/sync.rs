@@ -9,52 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use abi::{Backend, Frontend, MemberKey, Service, SlotKey};
 
 use crate::error::Result;
+use crate::store::{Snapshot, Store};
 use crate::tables::{PortKey, PortTable};
-
-/// The tables as something that can be written: the kernel's maps, or a stand-in in tests.
-pub trait Store {
-    /// Writes one backend of a set.
-    ///
-    /// # Errors
-    /// When the table is full.
-    fn put_slot(&mut self, key: SlotKey, backend: Backend) -> Result<()>;
-    /// Removes it; one that is not there is none.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    fn delete_slot(&mut self, key: SlotKey) -> Result<()>;
-    /// Writes that a set has a backend.
-    ///
-    /// # Errors
-    /// When the table is full.
-    fn put_member(&mut self, key: MemberKey) -> Result<()>;
-    /// Removes it; one that is not there is none.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    fn delete_member(&mut self, key: MemberKey) -> Result<()>;
-    /// Writes a frontend, or replaces it as a whole.
-    ///
-    /// # Errors
-    /// When the table is full.
-    fn put_service(&mut self, key: Frontend, service: Service) -> Result<()>;
-    /// Removes it; one that is not there is none.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    fn delete_service(&mut self, key: Frontend) -> Result<()>;
-}
-
-/// What the tables hold, as read from them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Snapshot {
-    /// Frontends.
-    pub services: BTreeMap<Frontend, Service>,
-    /// Backends of sets.
-    pub slots: BTreeMap<SlotKey, Backend>,
-    /// Members of sets with affinity.
-    pub members: BTreeSet<MemberKey>,
-}
 
 /// A set: its backends, and whether they are members too.
 type Content = (Vec<Backend>, bool);
@@ -157,22 +113,29 @@ impl<S: Store> Tables<S> {
         Ok(())
     }
 
-    /// Makes a port what it should be; `None`: makes it gone. On an error the port is as it
-    /// was before, or in part as it should be; no client is sent to a backend that is none.
-    ///
-    /// # Errors
-    /// When a table is full or the kernel refuses.
-    pub fn change(&mut self, key: &PortKey, wanted: Option<&PortTable>) -> Result<()> {
+    /// Makes ports what they should be; `None`: makes one gone. All that should be there is
+    /// written before anything is removed: a frontend that goes from one port to another is
+    /// never nobody's. What came of each port, in their order; one that failed is as it was
+    /// before, or in part as it should be, and no client is sent to a backend that is none.
+    pub fn change(&mut self, ports: &[(PortKey, Option<PortTable>)]) -> Vec<Result<()>> {
         let nothing = PortTable::default();
-        let wanted = wanted.unwrap_or(&nothing);
-        let port_id = self.port_id(key, wanted);
-        let outcome = self.put_frontends(key, port_id, wanted);
-        if outcome.is_ok() {
-            self.delete_others(key, wanted)?;
+        let mut outcomes: Vec<Result<()>> = Vec::with_capacity(ports.len());
+        for (key, table) in ports {
+            let table = table.as_ref().unwrap_or(&nothing);
+            let port_id = self.port_id(key, table);
+            outcomes.push(self.put_frontends(key, port_id, table));
         }
-        // Also after a failure: a set that was begun is no one's.
-        self.sweep()?;
-        outcome
+        for ((key, table), outcome) in ports.iter().zip(&mut outcomes) {
+            if outcome.is_ok() {
+                *outcome = self.delete_others(key, table.as_ref().unwrap_or(&nothing));
+            }
+            // Also after a failure: a set that was begun is no one's.
+            let swept = self.sweep();
+            if outcome.is_ok() {
+                *outcome = swept;
+            }
+        }
+        outcomes
     }
 
     /// Removes the frontends of a port that it should not have any more, and the port itself
@@ -211,11 +174,6 @@ impl<S: Store> Tables<S> {
         }
         self.sweep()?;
         Ok(unclaimed.len())
-    }
-
-    /// The keys of all ports that are in the tables.
-    pub fn ports(&self) -> impl Iterator<Item = &PortKey> {
-        self.ports.keys()
     }
 
     /// What is programmed for a frontend.

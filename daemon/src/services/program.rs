@@ -74,6 +74,8 @@ pub struct Inner {
     /// Why the programs do not do their work.
     pub ineffective: Option<String>,
     addresses: Addresses,
+    /// Whether what an earlier run had left was removed.
+    pruned: bool,
     /// When the source was last read.
     pub synced_at_us: Option<u64>,
     /// How long the last change took.
@@ -112,6 +114,7 @@ impl Services {
             unread: None,
             ineffective: None,
             addresses,
+            pruned: false,
             synced_at_us: None,
             took_ms: None,
         };
@@ -160,7 +163,9 @@ impl Services {
         let mut inner = self.inner();
         match told {
             Ok(state) => {
-                let first = inner.synced_at_us.is_none();
+                // A document that cannot be used may be what an earlier run took its tables from: till it can, they
+                // stay.
+                let complete = state.problems.is_empty();
                 for problem in &state.problems {
                     if !inner.problems.contains(problem) {
                         tracing::warn!(
@@ -178,11 +183,12 @@ impl Services {
                 inner.write(touched);
                 // The node's object may be among them.
                 inner.place(&self.setup);
-                if first {
+                if complete && !inner.pruned {
                     inner.prune();
+                    inner.pruned = true;
                 }
                 inner.synced_at_us = Some(clock::now_us());
-                if changed || first {
+                if changed || inner.took_ms.is_none() {
                     inner.took_ms = Some(milliseconds(begin.elapsed()));
                     let (frontends, backends) = inner.tables.sizes();
                     tracing::debug!(
@@ -242,43 +248,42 @@ impl Inner {
         self.write(touched);
     }
 
-    /// Writes the tables of some Services. Those that take something over come first: an address that goes from one
-    /// to another is never nobody's.
+    /// Writes the tables of some Services, all in one change: an address that goes from one to another is never
+    /// nobody's.
     fn write(&mut self, names: BTreeSet<Name>) {
-        let mut gone: Vec<(Name, PortKey)> = Vec::new();
-        for name in names {
-            let tables = self.index.tables(&name);
-            let before = self.programmed.remove(&name).unwrap_or_default();
-            for (key, table) in &tables {
-                self.change(key, Some(table));
-            }
-            let missing = before.into_iter().filter(|key| !tables.contains_key(key));
-            gone.extend(missing.map(|key| (name.clone(), key)));
-            let keys: BTreeSet<PortKey> = tables.into_keys().collect();
+        let mut ports: Vec<(PortKey, Option<PortTable>)> = Vec::new();
+        for name in &names {
+            let tables = self.index.tables(name);
+            let before = self.programmed.remove(name).unwrap_or_default();
+            let keys: BTreeSet<PortKey> = tables.keys().cloned().collect();
+            let gone = before.difference(&keys).map(|key| (key.clone(), None));
+            ports.extend(gone);
+            ports.extend(tables.into_iter().map(|(key, table)| (key, Some(table))));
             if !keys.is_empty() {
-                self.programmed.insert(name, keys);
+                self.programmed.insert(name.clone(), keys);
             }
         }
-        for (name, key) in gone {
-            self.change(&key, None);
-            if self.failed.contains_key(&key) {
-                self.programmed.entry(name).or_default().insert(key);
-            }
+        let outcomes = self.tables.change(&ports);
+        for ((key, table), outcome) in ports.iter().zip(outcomes) {
+            self.note(key, table.is_none(), outcome);
         }
     }
 
-    fn change(&mut self, key: &PortKey, table: Option<&PortTable>) {
-        match self.tables.change(key, table) {
-            Ok(()) => {
-                self.failed.remove(key);
-            }
-            Err(error) => {
-                let text = error.to_string();
-                if self.failed.get(key) != Some(&text) {
-                    tracing::warn!(port = key, %error, "Service port cannot be programmed");
-                }
-                self.failed.insert(key.clone(), text);
-            }
+    /// Keeps what came of a port: one that failed is tried again.
+    fn note(&mut self, key: &PortKey, is_gone: bool, outcome: dataplane::Result<()>) {
+        let Err(error) = outcome else {
+            self.failed.remove(key);
+            return;
+        };
+        let text = error.to_string();
+        if self.failed.get(key) != Some(&text) {
+            tracing::warn!(port = key, %error, "Service port cannot be programmed");
+        }
+        self.failed.insert(key.clone(), text);
+        if is_gone && let Some((name, _)) = key.split_once(':') {
+            // Still there, and to be removed at the next try.
+            let keys = self.programmed.entry(name.to_owned()).or_default();
+            keys.insert(key.clone());
         }
     }
 

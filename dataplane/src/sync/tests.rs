@@ -14,6 +14,8 @@ struct Memory {
     slots_max: usize,
     services_max: usize,
     writes: usize,
+    /// A frontend that must be there after every write.
+    kept: Option<Frontend>,
 }
 
 impl Memory {
@@ -28,6 +30,9 @@ impl Memory {
     /// No frontend points at a backend that is not there.
     fn check(&mut self) {
         self.writes += 1;
+        if let Some(kept) = &self.kept {
+            assert!(self.now.services.contains_key(kept), "{kept:?} is nobody's");
+        }
         for (frontend, service) in &self.now.services {
             for (set, count) in sides(service) {
                 for slot in 0..count {
@@ -155,6 +160,12 @@ fn port(frontends: &[Frontend], backends: &[u8], affinity_seconds: u32) -> PortT
     }
 }
 
+/// Changes one port.
+fn change(tables: &mut Tables<Memory>, key: &str, table: Option<&PortTable>) -> Result<()> {
+    let mut outcomes = tables.change(&[(key.to_owned(), table.cloned())]);
+    outcomes.pop().unwrap()
+}
+
 fn empty() -> Tables<Memory> {
     Tables::new(Memory::roomy(), Snapshot::default()).unwrap()
 }
@@ -164,9 +175,7 @@ fn a_port_is_written_changed_and_removed_without_a_rest() {
     let mut tables = empty();
     let key = "default/web:http/TCP".to_owned();
     let both = [frontend(1, 80), frontend(2, 80)];
-    tables
-        .change(&key, Some(&port(&both, &[1, 2, 3], 0)))
-        .unwrap();
+    change(&mut tables, &key, Some(&port(&both, &[1, 2, 3], 0))).unwrap();
     let service = *tables.service(&both[0]).unwrap();
     assert_eq!((service.inside_count, service.outside_count), (3, 3));
     assert_eq!(
@@ -175,9 +184,7 @@ fn a_port_is_written_changed_and_removed_without_a_rest() {
     );
     assert_eq!(tables.store.now.slots.len(), 3);
 
-    tables
-        .change(&key, Some(&port(&both[..1], &[2], 0)))
-        .unwrap();
+    change(&mut tables, &key, Some(&port(&both[..1], &[2], 0))).unwrap();
     let changed = tables.service(&both[0]).unwrap();
     assert_eq!(changed.port_id, service.port_id);
     assert_ne!(
@@ -187,9 +194,9 @@ fn a_port_is_written_changed_and_removed_without_a_rest() {
     assert_eq!(tables.service(&both[1]), None);
     assert_eq!(tables.sizes(), (1, 1));
 
-    tables.change(&key, None).unwrap();
+    change(&mut tables, &key, None).unwrap();
     assert_eq!(tables.store.now, Snapshot::default());
-    assert_eq!(tables.ports().count(), 0);
+    assert!(tables.ports.is_empty());
 }
 
 #[test]
@@ -197,9 +204,9 @@ fn what_does_not_change_is_not_written() {
     let mut tables = empty();
     let key = "default/web:http/TCP".to_owned();
     let table = port(&[frontend(1, 80)], &[1, 2], 60);
-    tables.change(&key, Some(&table)).unwrap();
+    change(&mut tables, &key, Some(&table)).unwrap();
     let writes = tables.store.writes;
-    tables.change(&key, Some(&table)).unwrap();
+    change(&mut tables, &key, Some(&table)).unwrap();
     assert_eq!(tables.store.writes, writes);
 }
 
@@ -209,15 +216,18 @@ fn a_change_costs_what_it_changes_and_not_what_there_is() {
         let mut tables = empty();
         for n in 0..others {
             let other = port(&[frontend(n, 443)], &[n], 0);
-            tables
-                .change(&format!("default/other{n}:x/TCP"), Some(&other))
-                .unwrap();
+            change(
+                &mut tables,
+                &format!("default/other{n}:x/TCP"),
+                Some(&other),
+            )
+            .unwrap();
         }
         let key = "default/web:http/TCP".to_owned();
         let table = |backends: &[u8]| port(&[frontend(1, 80)], backends, 0);
-        tables.change(&key, Some(&table(&[201, 202]))).unwrap();
+        change(&mut tables, &key, Some(&table(&[201, 202]))).unwrap();
         let before = tables.store.writes;
-        tables.change(&key, Some(&table(&[201, 202, 203]))).unwrap();
+        change(&mut tables, &key, Some(&table(&[201, 202, 203]))).unwrap();
         tables.store.writes - before
     };
     assert_eq!(cost(0), cost(200));
@@ -235,11 +245,11 @@ fn each_family_is_given_backends_of_its_own() {
         address: address("fd00:1::1"),
         ..backend(1)
     });
-    tables.change(&"a".to_owned(), Some(&table)).unwrap();
+    change(&mut tables, &"a".to_owned(), Some(&table)).unwrap();
     assert_eq!(tables.service(&frontend(1, 80)).unwrap().inside_count, 2);
     assert_eq!(tables.service(&v6).unwrap().inside_count, 1);
     table.frontends.get_mut(&v6).unwrap().outside = 7;
-    tables.change(&"a".to_owned(), Some(&table)).unwrap();
+    change(&mut tables, &"a".to_owned(), Some(&table)).unwrap();
     assert_eq!(
         tables.service(&v6).unwrap().outside_count,
         0,
@@ -251,28 +261,61 @@ fn each_family_is_given_backends_of_its_own() {
 fn a_frontend_that_goes_from_one_port_to_another_stays() {
     let mut tables = empty();
     let shared = frontend(1, 80);
-    tables
-        .change(&"a".to_owned(), Some(&port(&[shared], &[1], 0)))
-        .unwrap();
-    tables
-        .change(&"b".to_owned(), Some(&port(&[shared], &[2], 0)))
-        .unwrap();
-    tables.change(&"a".to_owned(), None).unwrap();
+    change(
+        &mut tables,
+        &"a".to_owned(),
+        Some(&port(&[shared], &[1], 0)),
+    )
+    .unwrap();
+    change(
+        &mut tables,
+        &"b".to_owned(),
+        Some(&port(&[shared], &[2], 0)),
+    )
+    .unwrap();
+    change(&mut tables, &"a".to_owned(), None).unwrap();
     assert_eq!(tables.store.meaning()[&shared].0, [backend(2)]);
-    tables.change(&"b".to_owned(), None).unwrap();
+    change(&mut tables, &"b".to_owned(), None).unwrap();
     assert_eq!(tables.store.now, Snapshot::default());
+}
+
+/// In one change, whichever of the two comes first: [`Memory::kept`] is there after every write.
+#[test]
+fn a_frontend_that_is_handed_over_is_never_nobodys() {
+    let (shared, own) = (frontend(1, 80), frontend(2, 80));
+    for order in [["from", "to"], ["to", "from"]] {
+        let mut tables = empty();
+        change(&mut tables, "from", Some(&port(&[shared, own], &[1], 0))).unwrap();
+        tables.store.kept = Some(shared);
+        let after = |name: &str| match name {
+            "from" => port(&[own], &[1], 0),
+            _ => port(&[shared], &[2], 0),
+        };
+        let ports = order.map(|name| (name.to_owned(), Some(after(name))));
+        for outcome in tables.change(&ports) {
+            outcome.unwrap();
+        }
+        assert_eq!(tables.store.meaning()[&shared].0, [backend(2)]);
+        assert_eq!(tables.store.now.services.len(), 2);
+    }
 }
 
 #[test]
 fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     let mut first = empty();
     let (kept, dropped) = (frontend(1, 80), frontend(2, 80));
-    first
-        .change(&"kept".to_owned(), Some(&port(&[kept], &[1, 2], 60)))
-        .unwrap();
-    first
-        .change(&"dropped".to_owned(), Some(&port(&[dropped], &[3], 0)))
-        .unwrap();
+    change(
+        &mut first,
+        &"kept".to_owned(),
+        Some(&port(&[kept], &[1, 2], 60)),
+    )
+    .unwrap();
+    change(
+        &mut first,
+        &"dropped".to_owned(),
+        Some(&port(&[dropped], &[3], 0)),
+    )
+    .unwrap();
     let before = *first.service(&kept).unwrap();
     // A write that was cut short.
     first
@@ -285,9 +328,12 @@ fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     let mut second = Tables::new(first.store, found).unwrap();
     assert!(!second.store.now.slots.keys().any(|key| key.set == 99));
     let writes = second.store.writes;
-    second
-        .change(&"kept".to_owned(), Some(&port(&[kept], &[1, 2], 60)))
-        .unwrap();
+    change(
+        &mut second,
+        &"kept".to_owned(),
+        Some(&port(&[kept], &[1, 2], 60)),
+    )
+    .unwrap();
     assert_eq!(second.store.writes, writes, "nothing to write");
     assert_eq!(*second.service(&kept).unwrap(), before);
     assert!(
@@ -296,7 +342,7 @@ fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     );
     assert_eq!(second.prune().unwrap(), 1);
     assert_eq!(second.service(&dropped), None);
-    second.change(&"kept".to_owned(), None).unwrap();
+    change(&mut second, &"kept".to_owned(), None).unwrap();
     assert_eq!(second.store.now, Snapshot::default());
 }
 
@@ -304,28 +350,32 @@ fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
 fn a_full_table_leaves_the_port_as_it_was_and_others_work() {
     let mut tables = empty();
     let (small, big) = ("small".to_owned(), "big".to_owned());
-    tables
-        .change(&big, Some(&port(&[frontend(1, 80)], &[1, 2], 0)))
-        .unwrap();
+    change(
+        &mut tables,
+        &big,
+        Some(&port(&[frontend(1, 80)], &[1, 2], 0)),
+    )
+    .unwrap();
     tables.store.slots_max = 4;
     let before = tables.store.meaning();
     let many: Vec<u8> = (1..100).collect();
-    let error = tables
-        .change(&big, Some(&port(&[frontend(1, 80)], &many, 0)))
-        .unwrap_err();
+    let error = change(&mut tables, &big, Some(&port(&[frontend(1, 80)], &many, 0))).unwrap_err();
     assert!(error.to_string().contains("SLOTS"), "{error}");
     assert_eq!(tables.store.meaning(), before);
     assert_eq!(tables.store.now.slots.len(), 2, "what was begun is gone");
-    tables
-        .change(&small, Some(&port(&[frontend(2, 80)], &[7], 0)))
-        .unwrap();
+    change(
+        &mut tables,
+        &small,
+        Some(&port(&[frontend(2, 80)], &[7], 0)),
+    )
+    .unwrap();
     tables.store.services_max = 2;
-    tables
-        .change(
-            &small,
-            Some(&port(&[frontend(2, 80), frontend(3, 80)], &[7], 0)),
-        )
-        .unwrap_err();
+    change(
+        &mut tables,
+        &small,
+        Some(&port(&[frontend(2, 80), frontend(3, 80)], &[7], 0)),
+    )
+    .unwrap_err();
     assert_eq!(tables.store.meaning()[&frontend(2, 80)].0, [backend(7)]);
 }
 
@@ -352,9 +402,7 @@ fn apply(tables: &mut Tables<Memory>, (name, table): &Change) {
         let backends: Vec<u8> = backends.iter().copied().collect();
         port(&own, &backends, if *affinity { 60 } else { 0 })
     });
-    tables
-        .change(&format!("port{name}"), table.as_ref())
-        .unwrap();
+    change(tables, &format!("port{name}"), table.as_ref()).unwrap();
 }
 
 proptest! {
