@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dataplane::pins::Pins;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -127,6 +128,12 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 /// Loads and attaches the Service programs, if Services are wanted.
 async fn services(settings: &Settings) -> Result<Option<Arc<program::Services>>, RunError> {
     let Services::Directory(path) = &settings.services else {
+        if Pins::new(&settings.bpf_dir).exist() {
+            tracing::warn!(
+                bpf_dir = %settings.bpf_dir.display(),
+                "Service programs of an earlier run are in force and nobody keeps their tables: berthd uninstall removes them"
+            );
+        }
         return Ok(None);
     };
     let setup = Setup {

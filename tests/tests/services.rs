@@ -225,6 +225,12 @@ fn every_backend_is_reached_in_each_way_from_pods_and_from_the_node() -> Result<
             }
         }
     }
+    // Sockets of IPv6 that speak IPv4.
+    for how in ["tcp", "udp", "udp-send"] {
+        let good =
+            |line: &str| line.starts_with('b') && line.ends_with("from [::ffff:10.96.0.1]:80");
+        rig.await_answers(&client.netns, (how, "::ffff:10.96.0.1", 80), good)?;
+    }
     let shown = rig.ask("services")?;
     let ports = shown["services"][0]["ports"].as_array().context("ports")?;
     ensure!(ports.len() == 2, "{shown}");
@@ -369,7 +375,7 @@ fn a_killed_daemon_costs_no_connection() -> Result<()> {
 /// Bad documents are told with file, document and field; the file's last good state stays, others go on.
 #[test]
 fn a_bad_document_is_reported_and_changes_nothing() -> Result<()> {
-    let rig = Rig::new(1)?;
+    let mut rig = Rig::new(1)?;
     let from = &rig.node.netns;
     let good = |line: &str| line.starts_with("b0");
     rig.write(
@@ -391,6 +397,12 @@ fn a_bad_document_is_reported_and_changes_nothing() -> Result<()> {
         "twin.yaml",
         &[service("twin", 2, &json!({"externalIPs": [NODE_V4]}))],
     )?;
+    rig.await_answers(from, ("tcp", "10.96.0.2", 80), good)?;
+    rig.await_answers(from, ("tcp", "10.96.0.1", 80), good)?;
+    // A daemon that never saw the good state keeps what the one before has made of it.
+    rig.node.kill_berthd()?;
+    rig.start()?;
+    let from = &rig.node.netns;
     rig.await_answers(from, ("tcp", "10.96.0.2", 80), good)?;
     rig.await_answers(from, ("tcp", "10.96.0.1", 80), good)?;
     let status = rig.ask("status")?;

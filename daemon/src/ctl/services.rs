@@ -91,8 +91,11 @@ fn services(report: &ServicesReport) -> String {
             ]);
         }
         if port.frontends.is_empty() {
-            let nothing = "nothing".to_owned();
-            rows.push([service.name.clone(), port_name(port), nothing].concat_rest());
+            let mut row: [String; 8] = Default::default();
+            row[0].clone_from(&service.name);
+            row[1] = port_name(port);
+            row[2] = "nothing".to_owned();
+            rows.push(row);
         }
     }
     let mut text = if rows.is_empty() {
@@ -107,19 +110,6 @@ fn services(report: &ServicesReport) -> String {
     };
     with_problems(report, &mut text);
     text
-}
-
-/// Fills a row up with empty cells.
-trait Rest {
-    fn concat_rest(self) -> [String; 8];
-}
-
-impl Rest for [String; 3] {
-    fn concat_rest(self) -> [String; 8] {
-        let [a, b, c] = self;
-        let empty = String::new;
-        [a, b, c, empty(), empty(), empty(), empty(), empty()]
-    }
 }
 
 fn endpoints(report: &ServicesReport) -> String {
