@@ -245,11 +245,11 @@ fn each_family_is_given_backends_of_its_own() {
         address: address("fd00:1::1"),
         ..backend(1)
     });
-    change(&mut tables, &"a".to_owned(), Some(&table)).unwrap();
+    change(&mut tables, "a", Some(&table)).unwrap();
     assert_eq!(tables.service(&frontend(1, 80)).unwrap().inside_count, 2);
     assert_eq!(tables.service(&v6).unwrap().inside_count, 1);
     table.frontends.get_mut(&v6).unwrap().outside = 7;
-    change(&mut tables, &"a".to_owned(), Some(&table)).unwrap();
+    change(&mut tables, "a", Some(&table)).unwrap();
     assert_eq!(
         tables.service(&v6).unwrap().outside_count,
         0,
@@ -261,21 +261,11 @@ fn each_family_is_given_backends_of_its_own() {
 fn a_frontend_that_goes_from_one_port_to_another_stays() {
     let mut tables = empty();
     let shared = frontend(1, 80);
-    change(
-        &mut tables,
-        &"a".to_owned(),
-        Some(&port(&[shared], &[1], 0)),
-    )
-    .unwrap();
-    change(
-        &mut tables,
-        &"b".to_owned(),
-        Some(&port(&[shared], &[2], 0)),
-    )
-    .unwrap();
-    change(&mut tables, &"a".to_owned(), None).unwrap();
+    change(&mut tables, "a", Some(&port(&[shared], &[1], 0))).unwrap();
+    change(&mut tables, "b", Some(&port(&[shared], &[2], 0))).unwrap();
+    change(&mut tables, "a", None).unwrap();
     assert_eq!(tables.store.meaning()[&shared].0, [backend(2)]);
-    change(&mut tables, &"b".to_owned(), None).unwrap();
+    change(&mut tables, "b", None).unwrap();
     assert_eq!(tables.store.now, Snapshot::default());
 }
 
@@ -304,18 +294,8 @@ fn a_frontend_that_is_handed_over_is_never_nobodys() {
 fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     let mut first = empty();
     let (kept, dropped) = (frontend(1, 80), frontend(2, 80));
-    change(
-        &mut first,
-        &"kept".to_owned(),
-        Some(&port(&[kept], &[1, 2], 60)),
-    )
-    .unwrap();
-    change(
-        &mut first,
-        &"dropped".to_owned(),
-        Some(&port(&[dropped], &[3], 0)),
-    )
-    .unwrap();
+    change(&mut first, "kept", Some(&port(&[kept], &[1, 2], 60))).unwrap();
+    change(&mut first, "dropped", Some(&port(&[dropped], &[3], 0))).unwrap();
     let before = *first.service(&kept).unwrap();
     // A write that was cut short.
     first
@@ -328,12 +308,7 @@ fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     let mut second = Tables::new(first.store, found).unwrap();
     assert!(!second.store.now.slots.keys().any(|key| key.set == 99));
     let writes = second.store.writes;
-    change(
-        &mut second,
-        &"kept".to_owned(),
-        Some(&port(&[kept], &[1, 2], 60)),
-    )
-    .unwrap();
+    change(&mut second, "kept", Some(&port(&[kept], &[1, 2], 60))).unwrap();
     assert_eq!(second.store.writes, writes, "nothing to write");
     assert_eq!(*second.service(&kept).unwrap(), before);
     assert!(
@@ -342,7 +317,7 @@ fn a_new_run_takes_over_keeps_ids_and_prunes_only_when_told() {
     );
     assert_eq!(second.prune().unwrap(), 1);
     assert_eq!(second.service(&dropped), None);
-    change(&mut second, &"kept".to_owned(), None).unwrap();
+    change(&mut second, "kept", None).unwrap();
     assert_eq!(second.store.now, Snapshot::default());
 }
 
