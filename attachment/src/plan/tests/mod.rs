@@ -4,10 +4,12 @@
 //! A row starts from a healthy attachment, changes what is there, and names the
 //! actions. A row that stands for several strategies is run for each.
 
+mod by_hand;
 mod events;
 mod fixture;
 mod flood;
 mod judgement;
+mod restarts;
 mod stand_ins;
 
 use super::*;
