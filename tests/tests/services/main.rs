@@ -10,9 +10,10 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use rig::{NODE_V4, NODE_V6, Rig, service};
+use rig::{LIMIT, NODE_V4, NODE_V6, Rig, service};
 use serde_json::json;
 use tests::node::Node;
+use tests::wait;
 
 const FAMILIES: [(bool, &str, &str); 2] =
     [(true, "10.96.0.1", NODE_V4), (false, "fd00:96::1", NODE_V6)];
@@ -140,6 +141,95 @@ fn a_client_with_affinity_stays_with_its_backend() -> Result<()> {
     for client in clients {
         rig.node.del_pod(client)?;
     }
+    rig.finish()
+}
+
+/// Rows 6 to 9, 15 and 17, for clients inside: who is asked at each kind of address, under each policy and hint.
+#[test]
+fn addresses_policies_and_hints_decide_who_is_asked() -> Result<()> {
+    const EXTERNAL: &str = "203.0.113.5";
+    const BALANCER: &str = "203.0.113.6";
+    const PROXY: &str = "203.0.113.7";
+    let rig = Rig::new(2)?;
+    let from = &rig.node.netns;
+    // Of this node is b0 alone.
+    let mut slice = rig.slice("web", true, &[0, 1]);
+    slice["endpoints"][1]["nodeName"] = json!("n2");
+    let node = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "east"}},
+    });
+    rig.write("node.yaml", &[node])?;
+    let set = |more: &serde_json::Value| {
+        let mut web = service("web", 1, more);
+        web["status"] = json!({"loadBalancer": {"ingress": [
+            {"ip": BALANCER}, {"ip": PROXY, "ipMode": "Proxy"},
+        ]}});
+        rig.write("web.yaml", &[web])
+    };
+    let only = |backend: &'static str| move |line: &str| line.starts_with(backend);
+    let both = |to: &str, port: u16| -> Result<()> {
+        wait::until_ok(LIMIT, &format!("both at {to}"), || {
+            let answers = rig.talk(from, "tcp", to, port, 40)?;
+            for backend in ["b0", "b1"] {
+                ensure!(
+                    answers.iter().any(|line| line.starts_with(backend)),
+                    "{answers:?}"
+                );
+            }
+            ensure!(
+                answers.iter().all(|line| line.starts_with('b')),
+                "{answers:?}"
+            );
+            Ok(())
+        })
+    };
+    let nobody = |line: &str| line.starts_with("error");
+    let outside = json!({"type": "LoadBalancer", "externalIPs": [EXTERNAL]});
+
+    rig.write("slice.yaml", &[slice.clone()])?;
+    set(&outside)?;
+    for (to, port) in [
+        ("10.96.0.1", 80),
+        (EXTERNAL, 80),
+        (BALANCER, 80),
+        (NODE_V4, 30001),
+    ] {
+        both(to, port)?;
+    }
+    // A balancer that is a proxy has an address of its own.
+    rig.await_answers(from, ("tcp", PROXY, 80), nobody)?;
+
+    let mut local = outside.clone();
+    local["internalTrafficPolicy"] = json!("Local");
+    local["externalTrafficPolicy"] = json!("Local");
+    set(&local)?;
+    rig.await_answers(from, ("tcp", "10.96.0.1", 80), only("b0"))?;
+    // Who is inside is not held to the policy for those outside.
+    for (to, port) in [(EXTERNAL, 80), (BALANCER, 80), (NODE_V4, 30001)] {
+        both(to, port)?;
+    }
+    // None here: no answer, while there is one elsewhere.
+    let mut elsewhere = slice.clone();
+    elsewhere["endpoints"][0]["nodeName"] = json!("n2");
+    rig.write("slice.yaml", &[elsewhere])?;
+    rig.await_answers(from, ("tcp", "10.96.0.1", 80), nobody)?;
+    both(EXTERNAL, 80)?;
+
+    set(&outside)?;
+    let mut hinted = slice.clone();
+    hinted["endpoints"][0]["hints"] = json!({"forZones": [{"name": "west"}]});
+    hinted["endpoints"][1]["hints"] = json!({"forZones": [{"name": "east"}]});
+    rig.write("slice.yaml", &[hinted])?;
+    rig.await_answers(from, ("tcp", "10.96.0.1", 80), only("b1"))?;
+    rig.write("slice.yaml", &[slice])?;
+    both("10.96.0.1", 80)?;
+
+    // Another proxy's: none of our business.
+    let mut other = service("web", 1, &outside);
+    other["metadata"]["labels"] = json!({"service.kubernetes.io/service-proxy-name": "other"});
+    rig.write("web.yaml", &[other])?;
+    rig.await_answers(from, ("tcp", "10.96.0.1", 80), nobody)?;
     rig.finish()
 }
 

@@ -14,7 +14,8 @@ use tests::node::{Node, Pod};
 use tests::traffic::Answerer;
 use tests::wait;
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long a change may take.
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where backends listen.
 const BACKEND: u16 = 8080;
