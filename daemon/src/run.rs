@@ -19,6 +19,7 @@ use crate::doctor::Scope;
 use crate::reattach::{Reattach, StartError};
 use crate::report::EventKind;
 use crate::services::cgroup;
+use crate::services::health_port;
 use crate::services::program::{self, ProgramError, Setup};
 use crate::services::source::Directory;
 use crate::version;
@@ -90,6 +91,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     board.set_services(services.clone());
     let mut servers = JoinSet::new();
     if let (Some(services), Services::Directory(path)) = (services, &settings.services) {
+        servers.spawn(health_port::listen::keep(services.pulse().clone()));
         servers.spawn(services.follow(Directory::new(path)));
     }
     if let Some((listener, _)) = healthz {

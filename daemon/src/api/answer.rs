@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::view;
 use crate::board::Board;
 use crate::doctor;
 use crate::health;
-use crate::metrics;
+use crate::metrics::{self, Probe};
 use crate::services;
+use crate::services::program::Services;
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Answer {
     pub status: u16,
     /// The media type.
     pub content_type: &'static str,
+    /// More headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The text.
     pub body: String,
 }
@@ -46,12 +50,14 @@ pub struct Answer {
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Answer {
-    fn text(status: u16, body: impl Into<String>) -> Self {
+    /// An answer in words.
+    pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
         let mut body = body.into();
         body.push('\n');
         Self {
             status,
             content_type: TEXT,
+            headers: Vec::new(),
             body,
         }
     }
@@ -61,6 +67,7 @@ impl Answer {
             Ok(body) => Self {
                 status: 200,
                 content_type: "application/json",
+                headers: Vec::new(),
                 body,
             },
             Err(error) => Self::text(500, error.to_string()),
@@ -104,7 +111,9 @@ pub async fn answer(source: &Source, surface: Surface, method: &str, target: &st
         };
     }
     let services = source.board.services().map(AsRef::as_ref);
-    let facts = source.board.facts();
+    let pulse = services.map(Services::pulse);
+    let now = Instant::now();
+    let mut facts = source.board.facts();
     match path {
         "/v1/status" => Answer::json(&view::status(&facts, services)),
         "/v1/ports" => Answer::json(&view::ports(&facts)),
@@ -112,12 +121,26 @@ pub async fn answer(source: &Source, surface: Surface, method: &str, target: &st
             Ok(after) => Answer::json(&facts.timeline.after(after)),
             Err(value) => Answer::text(400, format!("after {value:?}: must be a number")),
         },
-        "/healthz" => Answer::health(&health::node_problems(&facts, Instant::now())),
-        "/livez" => Answer::health(&Vec::from_iter(health::not_alive(&facts, Instant::now()))),
+        "/healthz" => {
+            let mut problems = health::node_problems(&facts, now);
+            problems.extend(pulse.into_iter().flat_map(|pulse| pulse.problems(now)));
+            let answer = Answer::health(&problems);
+            facts.counts.probe(Probe::Healthz, answer.status);
+            answer
+        }
+        // A new process does not help a node that is to go.
+        "/livez" => {
+            let mut problems = Vec::from_iter(health::not_alive(&facts, now));
+            problems.extend(pulse.and_then(|pulse| pulse.late(now)));
+            let answer = Answer::health(&problems);
+            facts.counts.probe(Probe::Livez, answer.status);
+            answer
+        }
         "/readyz" => Answer::health(&Vec::from_iter(health::not_ready(&facts))),
         _ => Answer {
             status: 200,
             content_type: "text/plain; version=0.0.4; charset=utf-8",
+            headers: Vec::new(),
             body: metrics::render(&facts.counts, &view::gauges(&facts, services)),
         },
     }

@@ -58,6 +58,20 @@ async fn before_the_first_pass_it_lives_but_is_not_ready() {
 }
 
 #[tokio::test]
+async fn probes_are_counted_by_their_answers() {
+    let source = source();
+    for path in ["/healthz", "/livez", "/livez", "/readyz"] {
+        status_of(&source, Surface::Health, path).await;
+    }
+    let probes = &source.board.facts().counts.probes;
+    let counted: Vec<_> = probes.iter().map(|(of, count)| (*of, *count)).collect();
+    assert_eq!(
+        counted,
+        [((Probe::Healthz, 503), 1), ((Probe::Livez, 200), 2)]
+    );
+}
+
+#[tokio::test]
 async fn only_reading_is_allowed() {
     let answer = answer(&source(), Surface::Control, "POST", "/v1/status").await;
     assert_eq!(answer.status, 405);

@@ -20,5 +20,6 @@ mod view;
 pub use answer::{Answer, Source, Surface};
 pub use client::{ClientError, get};
 pub use listen::{ApiError, Control, bind_control, bind_tcp};
+pub(crate) use serve::converse;
 pub use serve::{serve_control, serve_tcp};
 pub use state_dir::{Claim, ClaimError};

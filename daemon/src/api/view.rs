@@ -19,6 +19,7 @@ const EVENTS: usize = 200;
 pub fn status(facts: &Facts, services: Option<&Services>) -> StatusReport {
     let mut problems = health::problems(facts, Instant::now());
     if let Some(services) = services {
+        problems.extend(services.pulse().problems(Instant::now()));
         problems.extend(services::view::problems(&services.inner()));
     }
     StatusReport {

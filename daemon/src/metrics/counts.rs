@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use super::histogram::Histogram;
 
+/// What asks whether the node or the daemon is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Probe {
+    /// `/healthz`.
+    Healthz,
+    /// `/livez`.
+    Livez,
+}
+
 /// Counters since the daemon started.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
@@ -28,6 +37,8 @@ pub struct Counts {
     pub records_cleaned: u64,
     /// Leases of dead pods that were released.
     pub leases_released: u64,
+    /// Probes answered, by HTTP status.
+    pub probes: BTreeMap<(Probe, u16), u64>,
 }
 
 impl Counts {
@@ -39,6 +50,11 @@ impl Counts {
                 self.actions.insert(kind.to_owned(), 1);
             }
         }
+    }
+
+    /// Counts a probe that was answered with an HTTP status.
+    pub fn probe(&mut self, probe: Probe, status: u16) {
+        *self.probes.entry((probe, status)).or_default() += 1;
     }
 
     /// Counts an error.

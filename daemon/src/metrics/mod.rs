@@ -2,8 +2,10 @@
 
 mod counts;
 mod histogram;
+mod kubeproxy;
 mod text;
 
-pub use counts::Counts;
+pub use counts::{Counts, Probe};
 pub use histogram::Histogram;
+pub use kubeproxy::Syncs;
 pub use text::{Gauges, ServiceGauges, render};

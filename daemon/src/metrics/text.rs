@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::counts::Counts;
 use super::histogram::Histogram;
+use super::kubeproxy::{self, Syncs};
 use crate::report::PortState;
 use crate::version;
 
@@ -38,20 +39,22 @@ pub struct ServiceGauges {
     pub problems: usize,
     /// How often the programs gave each verdict.
     pub verdicts: Vec<(&'static str, u64)>,
+    /// Changes and writes.
+    pub syncs: Syncs,
 }
 
 /// Collects lines; every metric gets its HELP and TYPE before its samples.
-struct Page {
+pub(super) struct Page {
     text: String,
 }
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(name);
         for (index, (label, value)) in labels.iter().enumerate() {
             let open = if index == 0 { '{' } else { ',' };
@@ -63,12 +66,12 @@ impl Page {
         let _ = writeln!(self.text, " {value}");
     }
 
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    pub(super) fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.head(name, kind, help);
         self.sample(name, &[], value);
     }
 
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+    pub(super) fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
         let bucket = format!("{name}_bucket");
         for (bound, count) in histogram.cumulative() {
             let bound = bound.to_string();
@@ -132,6 +135,7 @@ pub fn render(counts: &Counts, gauges: &Gauges) -> String {
     counters(&mut page, counts);
     if let Some(services) = &gauges.services {
         of_services(&mut page, services);
+        kubeproxy::render(&mut page, counts, &services.syncs);
     }
     page.single(
         "process_resident_memory_bytes",

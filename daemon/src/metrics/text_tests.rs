@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
+use crate::metrics::Probe;
 
 fn page() -> String {
     let mut counts = Counts::default();
@@ -17,6 +18,15 @@ fn page() -> String {
     gauges
         .ports
         .insert(("bond".to_owned(), PortState::Ready), 250);
+    counts.probe(Probe::Healthz, 200);
+    counts.probe(Probe::Healthz, 503);
+    counts.probe(Probe::Healthz, 503);
+    let mut services = ServiceGauges::default();
+    services.syncs.writes.observe(Duration::from_millis(3));
+    services.syncs.programming.observe(Duration::from_secs(61));
+    services.syncs.last_written_at = 1_795_260_030.5;
+    services.syncs.endpoint_changes = 7;
+    gauges.services = Some(services);
     render(&counts, &gauges)
 }
 
@@ -33,6 +43,17 @@ fn samples_have_name_labels_and_value() {
         "berth_reattach_seconds_bucket{le=\"0.05\"} 1",
         "berth_reattach_seconds_count 1",
         "berth_ovsdb_connected 0",
+        "kubeproxy_sync_proxy_rules_duration_seconds_bucket{le=\"0.002\"} 0",
+        "kubeproxy_sync_proxy_rules_duration_seconds_bucket{le=\"0.004\"} 1",
+        "kubeproxy_sync_proxy_rules_duration_seconds_count 1",
+        "kubeproxy_network_programming_duration_seconds_bucket{le=\"60\"} 0",
+        "kubeproxy_network_programming_duration_seconds_bucket{le=\"65\"} 1",
+        "kubeproxy_sync_proxy_rules_last_timestamp_seconds 1795260030.5",
+        "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds 0",
+        "kubeproxy_sync_proxy_rules_endpoint_changes_total 7",
+        "kubeproxy_sync_proxy_rules_service_changes_total 0",
+        "kubeproxy_proxy_healthz_total{code=\"200\"} 1",
+        "kubeproxy_proxy_healthz_total{code=\"503\"} 2",
     ] {
         assert!(
             page.lines().any(|l| l == line),
@@ -69,6 +90,12 @@ fn every_metric_is_announced_once_with_help_and_type() {
         let value = line.rsplit(' ').next().unwrap_or_default();
         assert!(value.parse::<f64>().is_ok(), "{line:?} has no number");
     }
+}
+
+#[test]
+fn where_services_are_not_programmed_nothing_is_said_of_them() {
+    let page = render(&Counts::default(), &Gauges::default());
+    assert!(!page.contains("kubeproxy_"), "{page}");
 }
 
 #[test]

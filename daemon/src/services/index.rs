@@ -10,7 +10,9 @@ use std::sync::Arc;
 use abi::Frontend;
 use dataplane::tables::{PortKey, PortTable};
 
+use super::changes::Changes;
 use super::desired::{self, Claims, Origin};
+use super::health_port;
 use super::node::Here;
 use super::object::{Id, Name, Node, Object, Service, Slice};
 
@@ -33,6 +35,9 @@ pub struct Index {
     /// Who would have an address outside: looked at again when it becomes a ClusterIP, or is none any more.
     outside: BTreeMap<IpAddr, BTreeSet<Name>>,
     here: Here,
+    /// Services that load balancers ask this node about.
+    health_checked: BTreeSet<Name>,
+    changes: Changes,
 }
 
 impl Index {
@@ -52,6 +57,8 @@ impl Index {
         }
         let mut touched = BTreeSet::new();
         for (id, object) in changed {
+            let before = self.objects.get(&id).map(Arc::as_ref);
+            self.changes.note(before, object.as_deref());
             self.put(id, object, &mut touched);
         }
         touched
@@ -71,6 +78,20 @@ impl Index {
             self.claim(&name, &mut touched);
         }
         touched
+    }
+
+    /// What has changed since this was last asked.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The Services that load balancers ask this node about; the one that comes first where two want the same is
+    /// first.
+    pub fn health_checked(&self) -> Vec<&Service> {
+        let named = self.health_checked.iter();
+        let mut found: Vec<_> = named.filter_map(|name| self.service(name)).collect();
+        found.sort_by_cached_key(|service| rank(service));
+        found
     }
 
     /// This node's object, if the source has it.
@@ -201,6 +222,11 @@ impl Index {
         };
         if let Some(name) = name {
             touched.insert(name.clone());
+            if after.as_ref().and_then(health_port::port).is_some() {
+                self.health_checked.insert(name.clone());
+            } else {
+                self.health_checked.remove(&name);
+            }
             self.note_addresses(before.as_ref(), after.as_ref(), touched);
             self.unclaim(&name, before.as_ref(), touched);
             self.claim(&name, touched);

@@ -4,14 +4,17 @@
 //! Service's tables should be, and [`program`] writes what has changed.
 
 pub mod cgroup;
+pub mod changes;
 pub mod desired;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+pub mod health_port;
 pub mod index;
 pub mod node;
 pub mod object;
 pub mod program;
+pub mod pulse;
 pub mod report;
 pub mod source;
 pub mod view;

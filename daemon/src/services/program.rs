@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::index::Index;
 use super::node::{Addresses, Here, NodePortAddresses};
 use super::object::Name;
+use super::pulse::Pulse;
 use super::source::{Problem, Source, SourceError, State};
 use crate::board::milliseconds;
 use crate::clock;
@@ -53,6 +54,7 @@ pub enum ProgramError {
 #[derive(Debug)]
 pub struct Services {
     setup: Setup,
+    pulse: Arc<Pulse>,
     state: Mutex<Inner>,
 }
 
@@ -80,6 +82,8 @@ pub struct Inner {
     pub synced_at_us: Option<u64>,
     /// How long the last change took.
     pub took_ms: Option<f64>,
+    /// What health and metrics are told.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Services {
@@ -104,7 +108,9 @@ impl Services {
             None,
             &setup.node_port_addresses,
         ));
+        let pulse = Arc::new(Pulse::default());
         let inner = Inner {
+            pulse: pulse.clone(),
             index,
             tables,
             dataplane,
@@ -120,6 +126,7 @@ impl Services {
         };
         Ok(Self {
             setup,
+            pulse,
             state: Mutex::new(inner),
         })
     }
@@ -133,6 +140,11 @@ impl Services {
     /// What it was started with.
     pub fn setup(&self) -> &Setup {
         &self.setup
+    }
+
+    /// How Services do, which can be asked while tables are written.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// Follows the source for ever.
@@ -179,6 +191,7 @@ impl Services {
                 inner.unread = None;
                 inner.problems = state.problems;
                 let touched = inner.index.update(&state.objects);
+                self.pulse.queued(inner.index.take_changes());
                 let changed = !touched.is_empty();
                 inner.write(touched);
                 // The node's object may be among them.
@@ -187,6 +200,7 @@ impl Services {
                     inner.prune();
                     inner.pruned = true;
                 }
+                inner.pulse.settled(&inner.index, &inner.failed);
                 inner.synced_at_us = Some(clock::now_us());
                 if changed || inner.took_ms.is_none() {
                     inner.took_ms = Some(milliseconds(begin.elapsed()));
@@ -230,6 +244,7 @@ impl Services {
             .filter_map(|key| Some(key.split_once(':')?.0.to_owned()))
             .collect();
         inner.write(again);
+        inner.pulse.settled(&inner.index, &inner.failed);
         inner.verify(self.setup.cgroup.as_deref());
     }
 }
@@ -251,6 +266,10 @@ impl Inner {
     /// Writes the tables of some Services, all in one change: an address that goes from one to another is never
     /// nobody's.
     fn write(&mut self, names: BTreeSet<Name>) {
+        if names.is_empty() {
+            return;
+        }
+        let begin = Instant::now();
         let mut ports: Vec<(PortKey, Option<PortTable>)> = Vec::new();
         for name in &names {
             let tables = self.index.tables(name);
@@ -267,6 +286,7 @@ impl Inner {
         for ((key, table), outcome) in ports.iter().zip(outcomes) {
             self.note(key, table.is_none(), outcome);
         }
+        self.pulse.wrote(begin.elapsed());
     }
 
     /// Keeps what came of a port: one that failed is tried again.

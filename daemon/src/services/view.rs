@@ -52,7 +52,15 @@ pub fn gauges(services: &Services) -> ServiceGauges {
         backends,
         problems: problems(&inner).len(),
         verdicts: inner.tables.store().verdicts().unwrap_or_default(),
+        syncs: services.pulse().syncs(),
     }
+}
+
+/// What of a Service is refused, one line each.
+fn refused(inner: &Inner, service: &Service) -> Vec<String> {
+    let mut lines = inner.index.refused(&service.name);
+    lines.extend(inner.pulse.refused(&service.name));
+    lines
 }
 
 /// What is wrong, one line each.
@@ -72,9 +80,8 @@ pub fn problems(inner: &Inner) -> Vec<String> {
         ));
     }
     for service in inner.index.services() {
-        let refused = inner.index.refused(&service.name);
         lines.extend(
-            refused
+            refused(inner, service)
                 .iter()
                 .map(|line| format!("Service {}: {line}", service.name)),
         );
@@ -99,7 +106,7 @@ fn of_service(inner: &Inner, service: &Service) -> ServiceReport {
             .enumerate()
             .map(|(index, port)| of_port(inner, service, index, port, &slices))
             .collect(),
-        refused: inner.index.refused(&service.name),
+        refused: refused(inner, service),
     }
 }
 

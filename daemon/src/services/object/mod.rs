@@ -6,7 +6,7 @@ mod service;
 mod slice;
 
 pub use address::{Protocol, Unusable, unusable};
-pub use node::Node;
+pub use node::{Leaving, Node};
 pub use service::{Ingress, Kind, Service, ServicePort};
 pub use slice::{Endpoint, Slice, SlicePort};
 

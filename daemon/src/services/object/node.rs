@@ -10,6 +10,20 @@ use crate::services::error::Invalid;
 /// The label with a node's zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
+/// The taint that the cluster autoscaler puts on a node that it is about to remove.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
+/// Why a node is on its way out: load balancers are to send it no new connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Leaving {
+    /// Its object has a deletionTimestamp.
+    #[error("it is being deleted")]
+    Deleted,
+    /// The cluster autoscaler has tainted it.
+    #[error("the cluster autoscaler is about to remove it (taint {TO_BE_DELETED})")]
+    Autoscaler,
+}
+
 /// A node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Node {
@@ -19,6 +33,8 @@ pub struct Node {
     pub zone: Option<String>,
     /// Its addresses of type InternalIP.
     pub addresses: Vec<IpAddr>,
+    /// Whether it is on its way out.
+    pub leaving: Option<Leaving>,
 }
 
 impl TryFrom<core::Node> for Node {
@@ -35,6 +51,15 @@ impl TryFrom<core::Node> for Node {
                 addresses.push(address(&field, &given.address)?);
             }
         }
+        let taints = node.spec.and_then(|spec| spec.taints);
+        let leaving = if node.metadata.deletion_timestamp.is_some() {
+            Some(Leaving::Deleted)
+        } else {
+            let mut taints = taints.into_iter().flatten();
+            taints
+                .any(|taint| taint.key == TO_BE_DELETED)
+                .then_some(Leaving::Autoscaler)
+        };
         let zone = node
             .metadata
             .labels
@@ -43,6 +68,7 @@ impl TryFrom<core::Node> for Node {
             name,
             zone,
             addresses,
+            leaving,
         })
     }
 }

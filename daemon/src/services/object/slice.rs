@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::jiff::Timestamp;
 
 use super::address::{Protocol, address, port, unusable};
 use super::{Name, name_of};
@@ -10,6 +11,9 @@ use crate::services::error::Invalid;
 
 /// The label with the name of the Service.
 const SERVICE: &str = "kubernetes.io/service-name";
+
+/// The annotation with the time of the change of a pod or Service that led to the slice's last one.
+const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 
 /// A port of a slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct Slice {
     pub endpoints: Vec<Endpoint>,
     /// Endpoints that are refused, with the reason.
     pub refused: Vec<String>,
+    /// When a pod or the Service changed, which led to the slice's last change: microseconds since 1970.
+    pub triggered_us: Option<u64>,
 }
 
 impl TryFrom<discovery::EndpointSlice> for Slice {
@@ -67,6 +73,12 @@ impl TryFrom<discovery::EndpointSlice> for Slice {
             .labels
             .and_then(|mut labels| labels.remove(SERVICE));
         let service = label.map(|service| format!("{namespace}/{service}"));
+        // Measured by and nothing else: one that makes no sense counts as none, as with kube-proxy.
+        let triggered_us = slice
+            .metadata
+            .annotations
+            .and_then(|annotations| annotations.get(TRIGGERED)?.parse::<Timestamp>().ok())
+            .and_then(|at| u64::try_from(at.as_microsecond()).ok());
         let is_v4 = match slice.address_type.as_str() {
             "IPv4" => true,
             "IPv6" => false,
@@ -78,6 +90,7 @@ impl TryFrom<discovery::EndpointSlice> for Slice {
                     ports: Vec::new(),
                     endpoints: Vec::new(),
                     refused: Vec::new(),
+                    triggered_us,
                 });
             }
             other => {
@@ -142,6 +155,7 @@ impl TryFrom<discovery::EndpointSlice> for Slice {
             ports,
             endpoints,
             refused,
+            triggered_us,
         })
     }
 }

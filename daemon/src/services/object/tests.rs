@@ -150,3 +150,40 @@ fn a_slice_of_the_wrong_family_is_refused() {
         "endpoints[0].addresses[0]: 10.1.0.1 is not of addressType IPv6"
     );
 }
+
+#[test]
+fn a_node_on_its_way_out_is_known_by_its_deletion_or_the_autoscalers_taint() {
+    let taint = |key: &str| json!([{"key": "other", "effect": "NoExecute"}, {"key": key, "effect": "NoSchedule"}]);
+    let deleted = json!("2026-01-01T00:00:00Z");
+    let autoscaler = "ToBeDeletedByClusterAutoscaler";
+    for (deletion, taints, expected) in [
+        (json!(null), json!(null), None),
+        (json!(null), taint("ToBeDeletedByMe"), None),
+        (json!(null), taint(autoscaler), Some(Leaving::Autoscaler)),
+        (deleted, taint(autoscaler), Some(Leaving::Deleted)),
+    ] {
+        let node: core::Node = serde_json::from_value(json!({
+            "metadata": {"name": "n1", "deletionTimestamp": deletion}, "spec": {"taints": taints},
+        }))
+        .unwrap();
+        assert_eq!(Node::try_from(node).unwrap().leaving, expected);
+    }
+}
+
+#[test]
+fn a_slice_tells_when_what_led_to_it_happened() {
+    for (time, expected) in [
+        ("1970-01-01T00:00:01.5Z", Some(1_500_000)),
+        ("1970-01-01T01:00:01+01:00", Some(1_000_000)),
+        ("yesterday", None),
+    ] {
+        let it = slice(json!({
+            "metadata": {
+                "name": "web-1",
+                "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": time},
+            },
+            "addressType": "IPv4", "endpoints": [],
+        }));
+        assert_eq!(it.unwrap().triggered_us, expected, "{time}");
+    }
+}
