@@ -2,6 +2,7 @@
 //!
 //! Natively and in the VM; each test has a BPF file system and a cgroup of its own.
 
+mod health;
 mod rig;
 
 use std::fs;
