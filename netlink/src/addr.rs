@@ -70,6 +70,30 @@ impl Netlink {
             .collect())
     }
 
+    /// The addresses of all devices, each with the index of its device.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn all_addresses(&self) -> Result<Vec<(u32, Address)>> {
+        let replies = self
+            .dump(Request {
+                message: RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+                flags: 0,
+                operation: "list",
+                object: "all addresses".to_owned(),
+            })
+            .await?;
+        Ok(replies
+            .into_iter()
+            .filter_map(|reply| match reply {
+                RouteNetlinkMessage::NewAddress(message) => {
+                    Some((message.header.index, address_of(&message)?))
+                }
+                _ => None,
+            })
+            .collect())
+    }
+
     /// Adds an address. An IPv4 address gets the broadcast address of its network; a further one of a network that
     /// the device is in becomes secondary.
     ///

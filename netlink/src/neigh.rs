@@ -54,6 +54,28 @@ impl Netlink {
             .collect())
     }
 
+    /// The neighbours of all devices.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn all_neighbours(&self) -> Result<Vec<Neighbour>> {
+        let replies = self
+            .dump(Request {
+                message: RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()),
+                flags: 0,
+                operation: "list",
+                object: "all neighbours".to_owned(),
+            })
+            .await?;
+        Ok(replies
+            .iter()
+            .filter_map(|reply| match reply {
+                RouteNetlinkMessage::NewNeighbour(message) => neighbour_of(message),
+                _ => None,
+            })
+            .collect())
+    }
+
     /// Makes `mac` the permanent Ethernet address of `ip` on a device, in place of what the device has learned.
     ///
     /// # Errors

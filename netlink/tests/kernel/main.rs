@@ -14,6 +14,7 @@ mod netns;
 mod node;
 mod offload;
 mod route;
+mod sock_diag;
 mod sysctl;
 mod tap;
 mod veth;
