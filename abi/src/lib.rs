@@ -9,7 +9,10 @@
 mod address;
 mod affinity;
 mod backend;
+mod flow;
+mod maglev;
 pub mod names;
+mod node;
 mod service;
 mod socket;
 mod verdict;
@@ -17,13 +20,18 @@ mod verdict;
 pub use address::Address;
 pub use affinity::{AffinityKey, AffinityValue};
 pub use backend::{Backend, MemberKey, SlotKey};
+pub use flow::{Flow, FlowKey, FragmentKey, FragmentPorts, lifetime_ns};
+pub use maglev::{MAGLEV_PART, MaglevKey, MaglevPart};
+pub use node::{
+    DeviceAddresses, MAPPED_BITS, Network, Node, Pod, REFUSE_MARK, SOURCE_RANGE_BITS, SourceRange,
+};
 pub use service::{Frontend, Service};
 pub use socket::{SocketKey, SocketOrigin};
 pub use verdict::Verdict;
 
 /// Version of everything in this crate. It is bumped with any change of a layout or of a
 /// meaning; pins of another version are migrated or refused, never read.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Declares that a type may be copied to and from maps, and checks its size.
 macro_rules! plain {
@@ -48,4 +56,14 @@ plain! {
     AffinityValue: 32,
     SocketKey: 32,
     SocketOrigin: 24,
+    FlowKey: 40,
+    Flow: 56,
+    FragmentKey: 40,
+    FragmentPorts: 4,
+    DeviceAddresses: 32,
+    Node: 40,
+    Pod: 20,
+    SourceRange: 20,
+    MaglevKey: 8,
+    MaglevPart: 512,
 }

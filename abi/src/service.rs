@@ -37,8 +37,8 @@ pub struct Service {
     pub affinity_seconds: u32,
     /// Flags, of the constants below.
     pub flags: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Size of the Maglev table of the set for clients outside; 0: it has none.
+    pub outside_maglev: u32,
 }
 
 impl Service {
@@ -54,4 +54,6 @@ impl Service {
     pub const KEEP_SOURCE: u32 = 1 << 4;
     /// The address is one of the node itself: a port without an entry is the node's own.
     pub const NODE_ADDRESS: u32 = 1 << 5;
+    /// Only clients within [`crate::names::SOURCES`] are served.
+    pub const CHECK_SOURCE: u32 = 1 << 6;
 }

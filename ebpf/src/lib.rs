@@ -4,4 +4,16 @@
 //! what it includes are the programs around it, built for the BPF target alone.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
+#[cfg(test)]
+mod arbitrary;
+pub mod checksum;
 pub mod choice;
+pub mod frame;
+pub mod hash;
+pub mod headers;
+pub mod icmp;
+pub mod ports;
+pub mod rewrite;

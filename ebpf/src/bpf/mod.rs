@@ -1,9 +1,19 @@
 //! The programs, by hook.
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "without a borrow a key is copied to the stack, of which there are 512 bytes"
+)]
 
 mod count;
+mod flows;
 mod maps;
+mod medium;
+mod path;
+mod scratch;
 mod select;
 mod socket;
+mod tc;
+mod xdp;
 
 /// Nothing here panics; the linker wants the handler all the same.
 #[panic_handler]

@@ -188,6 +188,10 @@ fn ask(ctx: &SockAddrContext, address: Address, port_be: u16, protocol: u8) -> A
     let Some(service) = service(address, port_be, protocol) else {
         return Answer::Other;
     };
+    if service.flags & Service::CHECK_SOURCE != 0 {
+        // The address it sends from is not known yet: the packet path decides.
+        return Answer::Other;
+    }
     let (set, size) = match choice(&service, Side::Inside) {
         Choice::Of { set, count } => (set, count),
         Choice::Reject => return Answer::Reject,
