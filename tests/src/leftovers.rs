@@ -184,6 +184,13 @@ fn state_of(entrance: &Entrance) -> Result<BTreeSet<String>> {
         let own = items(&list).filter(|item| !by_itself(item));
         found.extend(own.map(|item| format!("{name} {kind} {item}")));
     }
+    let programs = items(&addresses).filter(|link| !link["xdp"].is_null());
+    found.extend(programs.map(|link| format!("{name} xdp {}", link["ifname"])));
+    let mut qdiscs = entrance.tool("tc");
+    qdiscs.args(["qdisc", "show"]);
+    let qdiscs = entrance.finish(qdiscs)?;
+    let qdiscs = qdiscs.lines().filter(|line| line.contains("clsact"));
+    found.extend(qdiscs.map(|line| format!("{name} {line}")));
     let mut tables = entrance.tool("nft");
     tables.args(["list", "tables"]);
     // A kernel without nftables has none of its objects.

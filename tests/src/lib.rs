@@ -13,6 +13,7 @@ pub mod leftovers;
 pub mod netns;
 pub mod node;
 pub mod ovs;
+pub mod packet;
 pub mod rig;
 pub mod runner;
 pub mod scenarios;

@@ -1,7 +1,10 @@
 //! `make demo`: what berth is for, on this machine, with real parts, in half a minute.
 //!
 //! A private Open vSwitch, two pods whose `eth0` are internal ports of it, one routed pod; a TCP stream that
-//! runs on while vswitchd is killed and started again; a timeline of what happened; and nothing left behind.
+//! runs on while vswitchd is killed and started again; a timeline of what happened; Services for clients inside and
+//! outside while a backend and the daemon go; and nothing left behind.
+
+mod services;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +20,17 @@ use tests::traffic::{PingTrain, TcpSession};
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("talk", rest)) = arguments
+        .split_first()
+        .map(|(first, rest)| (&**first, rest))
+    {
+        // The Service chapter's clients are processes of their own: in a namespace and a cgroup.
+        return match tests::traffic::talk(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     if !nix::unistd::geteuid().is_root() {
         eprintln!("demo: needs root, it makes network namespaces");
         return ExitCode::FAILURE;
@@ -103,6 +117,8 @@ fn run() -> Result<()> {
         "ports are left"
     );
     drop(node);
+
+    services::run(&step)?;
     let left = tests::leftovers::of_this_process();
     ensure!(left.is_empty(), "left behind: {left:#?}");
     println!("namespaces, processes, files: none left");
@@ -186,6 +202,7 @@ fn routed(config: &Value) -> Value {
     config
 }
 
+/// What berthctl prints; it must succeed.
 fn berthctl(node: &Node, arguments: &[&str]) -> Result<String> {
     let output = node.berthctl(arguments)?;
     let text = String::from_utf8_lossy(&output.stdout)
@@ -216,6 +233,7 @@ fn now_us() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64)
 }
 
+/// Prints a command and what it printed.
 fn show(title: &str, text: &str) {
     println!("$ {title}");
     for line in text.lines() {
