@@ -17,6 +17,16 @@ pub enum Error {
         /// where one should be mounted
         mount: PathBuf,
     },
+    /// the pins are a later version's
+    #[error("{}: pins of version {version} of the tables, and this build has {own}: run the build that made them, or berthd uninstall", path.display())]
+    Newer {
+        /// their directory
+        path: PathBuf,
+        /// their version
+        version: u32,
+        /// this build's
+        own: u32,
+    },
     /// a path cannot be used
     #[error("{}: {source}", path.display())]
     Path {

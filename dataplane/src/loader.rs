@@ -11,7 +11,10 @@ use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::error::{Error, Result};
+use crate::flows::Flows;
 use crate::maps::Maps;
+use crate::migrate::{self, Earlier, Layout};
+use crate::node::NodeTables;
 use crate::pins::Pins;
 use crate::sys;
 
@@ -21,8 +24,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("BERTH_EBPF_OBJECT"));
 /// The loaded programs.
 #[derive(Debug)]
 pub struct Dataplane {
-    ebpf: Ebpf,
-    pins: Pins,
+    pub(crate) ebpf: Ebpf,
+    pub(crate) pins: Pins,
+    /// What there is of earlier versions.
+    pub earlier: Earlier,
 }
 
 impl Dataplane {
@@ -37,6 +42,17 @@ impl Dataplane {
             File::open(cgroup).map_err(Error::path(cgroup))?;
         }
         let pins = Pins::new(bpf_dir);
+        pins.check_place()?;
+        let object = aya_obj::Object::parse(OBJECT).map_err(aya::EbpfError::from)?;
+        let earlier = migrate::adopt(bpf_dir, |name| {
+            let map = object.maps.get(name)?;
+            Some(Layout {
+                kind: map.map_type(),
+                key: map.key_size(),
+                value: map.value_size(),
+                entries: map.max_entries(),
+            })
+        })?;
         pins.prepare()?;
         let mut loader = EbpfLoader::new();
         for name in names::MAPS {
@@ -44,7 +60,28 @@ impl Dataplane {
         }
         let mut ebpf = loader.load(OBJECT)?;
         let maps = Maps::take(&mut ebpf)?;
-        Ok((Self { ebpf, pins }, maps))
+        let dataplane = Self {
+            ebpf,
+            pins,
+            earlier,
+        };
+        Ok((dataplane, maps))
+    }
+
+    /// The tables of the node. To be called once.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn node_tables(&mut self) -> Result<NodeTables> {
+        NodeTables::take(&mut self.ebpf)
+    }
+
+    /// The table of flows. To be called once.
+    ///
+    /// # Errors
+    /// When the object lacks it.
+    pub fn flows(&mut self) -> Result<Flows> {
+        Flows::take(&mut self.ebpf)
     }
 
     /// Puts the programs of the socket load balancer on a cgroup, in place of those an
@@ -161,7 +198,7 @@ fn take_over(program: &CgroupSockAddr, pin: &PathBuf, cgroup: u64) -> std::io::R
     Ok(true)
 }
 
-fn io_error(error: ProgramError) -> std::io::Error {
+pub(crate) fn io_error(error: ProgramError) -> std::io::Error {
     match error {
         ProgramError::SyscallError(error) => error.io_error,
         other => std::io::Error::other(other),

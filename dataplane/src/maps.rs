@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use abi::{
-    Backend, Frontend, MemberKey, Service, SlotKey, SocketKey, SocketOrigin, Verdict, names,
+    Backend, Frontend, MaglevKey, MaglevPart, MemberKey, SOURCE_RANGE_BITS, Service, SlotKey,
+    SocketKey, SocketOrigin, SourceRange, Verdict, names,
 };
 use aya::Ebpf;
+use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
 
 use crate::error::{Error, Result};
@@ -16,6 +18,8 @@ pub struct Maps {
     services: HashMap<MapData, Frontend, Service>,
     slots: HashMap<MapData, SlotKey, Backend>,
     members: HashMap<MapData, MemberKey, u32>,
+    maglev: HashMap<MapData, MaglevKey, MaglevPart>,
+    sources: LpmTrie<MapData, SourceRange, u32>,
     sockets: HashMap<MapData, SocketKey, SocketOrigin>,
     verdicts: PerCpuArray<MapData, u64>,
 }
@@ -27,7 +31,7 @@ impl std::fmt::Debug for Maps {
 }
 
 /// Attributes a map's failure to it.
-fn of(name: &'static str) -> impl FnOnce(MapError) -> Error {
+pub(crate) fn of(name: &'static str) -> impl FnOnce(MapError) -> Error {
     move |source| Error::Map { name, source }
 }
 
@@ -48,6 +52,8 @@ impl Maps {
             services: take!(ebpf, names::SERVICES),
             slots: take!(ebpf, names::SLOTS),
             members: take!(ebpf, names::MEMBERS),
+            maglev: take!(ebpf, names::MAGLEV),
+            sources: take!(ebpf, names::SOURCES),
             sockets: take!(ebpf, names::SOCKETS),
             verdicts: take!(ebpf, names::VERDICTS),
         })
@@ -61,10 +67,18 @@ impl Maps {
         let services: std::result::Result<BTreeMap<_, _>, _> = self.services.iter().collect();
         let slots: std::result::Result<BTreeMap<_, _>, _> = self.slots.iter().collect();
         let members: std::result::Result<BTreeSet<_>, _> = self.members.keys().collect();
+        let maglev: std::result::Result<BTreeSet<_>, _> = self.maglev.keys().collect();
+        let sources: std::result::Result<BTreeSet<_>, _> = self
+            .sources
+            .keys()
+            .map(|key| key.map(|key| (key.data(), key.prefix_len() - SOURCE_RANGE_BITS)))
+            .collect();
         Ok(Snapshot {
             services: services.map_err(of(names::SERVICES))?,
             slots: slots.map_err(of(names::SLOTS))?,
             members: members.map_err(of(names::MEMBERS))?,
+            maglev: maglev.map_err(of(names::MAGLEV))?,
+            sources: sources.map_err(of(names::SOURCES))?,
         })
     }
 
@@ -96,7 +110,7 @@ impl Maps {
 }
 
 /// What is not there need not be removed.
-fn gone(outcome: std::result::Result<(), MapError>, name: &'static str) -> Result<()> {
+pub(crate) fn gone(outcome: std::result::Result<(), MapError>, name: &'static str) -> Result<()> {
     match outcome {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error))
@@ -123,6 +137,24 @@ impl Store for Maps {
 
     fn delete_member(&mut self, key: MemberKey) -> Result<()> {
         gone(self.members.remove(&key), names::MEMBERS)
+    }
+
+    fn put_maglev(&mut self, key: MaglevKey, part: &MaglevPart) -> Result<()> {
+        self.maglev.insert(key, part, 0).map_err(of(names::MAGLEV))
+    }
+
+    fn delete_maglev(&mut self, key: MaglevKey) -> Result<()> {
+        gone(self.maglev.remove(&key), names::MAGLEV)
+    }
+
+    fn put_source(&mut self, range: SourceRange, bits: u32) -> Result<()> {
+        let key = Key::new(SOURCE_RANGE_BITS + bits, range);
+        self.sources.insert(&key, 1, 0).map_err(of(names::SOURCES))
+    }
+
+    fn delete_source(&mut self, range: SourceRange, bits: u32) -> Result<()> {
+        let key = Key::new(SOURCE_RANGE_BITS + bits, range);
+        gone(self.sources.remove(&key), names::SOURCES)
     }
 
     fn put_service(&mut self, key: Frontend, service: Service) -> Result<()> {

@@ -25,11 +25,11 @@ impl Pins {
         }
     }
 
-    /// Makes the directories.
+    /// Checks that the place is on a BPF file system.
     ///
     /// # Errors
-    /// When the place is not on a BPF file system: nothing is made then.
-    pub fn prepare(&self) -> Result<()> {
+    /// When it is not.
+    pub fn check_place(&self) -> Result<()> {
         let there = self.root.ancestors().find(|path| path.exists());
         let there = there.unwrap_or(Path::new("/"));
         let kind = statfs(there)
@@ -41,7 +41,16 @@ impl Pins {
                 mount: PathBuf::from("/sys/fs/bpf"),
             });
         }
-        for directory in [self.maps(), self.links()] {
+        Ok(())
+    }
+
+    /// Makes the directories.
+    ///
+    /// # Errors
+    /// When the place is not on a BPF file system: nothing is made then.
+    pub fn prepare(&self) -> Result<()> {
+        self.check_place()?;
+        for directory in [self.maps(), self.links(), self.programs()] {
             fs::create_dir_all(&directory).map_err(Error::path(&directory))?;
         }
         Ok(())
@@ -56,8 +65,18 @@ impl Pins {
         self.root.join("maps")
     }
 
-    fn links(&self) -> PathBuf {
+    /// Where links are pinned.
+    pub fn links(&self) -> PathBuf {
         self.root.join("links")
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.root.join("programs")
+    }
+
+    /// Where a program is pinned.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs().join(name)
     }
 
     /// Where a map is pinned.
@@ -77,31 +96,40 @@ impl Pins {
     /// When something cannot be removed.
     pub fn remove_all(bpf_dir: &Path) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
-        let versions = match fs::read_dir(bpf_dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(removed),
-            Err(error) => return Err(Error::path(bpf_dir)(error)),
-        };
-        for version in versions.flatten().map(|entry| entry.path()) {
-            let name = version.file_name().and_then(|name| name.to_str());
-            let ours = name
-                .and_then(|name| name.strip_prefix('v'))
-                .is_some_and(|number| number.parse::<u32>().is_ok());
-            if !ours {
-                continue;
-            }
-            // Links first: no program may run without its maps' names being known.
-            for kind in ["links", "maps"] {
-                let directory = version.join(kind);
-                for pin in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                    fs::remove_file(pin.path()).map_err(Error::path(pin.path()))?;
-                    removed.push(pin.path());
-                }
-                fs::remove_dir(&directory).ok();
-            }
-            fs::remove_dir(&version).map_err(Error::path(&version))?;
+        for (_, version) in Self::versions(bpf_dir)? {
+            Self::remove_version(&version, &mut removed)?;
         }
         fs::remove_dir(bpf_dir).ok();
         Ok(removed)
+    }
+
+    /// The versions of which there is something below `bpf_dir`, with their directories.
+    pub(crate) fn versions(bpf_dir: &Path) -> Result<Vec<(u32, PathBuf)>> {
+        let entries = match fs::read_dir(bpf_dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Error::path(bpf_dir)(error)),
+        };
+        let version = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?;
+            let number = name.strip_prefix('v')?.parse().ok()?;
+            Some((number, path))
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        Ok(paths.filter_map(version).collect())
+    }
+
+    /// Removes one version's directory with all that is pinned there.
+    pub(crate) fn remove_version(version: &Path, removed: &mut Vec<PathBuf>) -> Result<()> {
+        // Links first: no program may run without its maps' names being known.
+        for kind in ["links", "programs", "maps"] {
+            let directory = version.join(kind);
+            for pin in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                fs::remove_file(pin.path()).map_err(Error::path(pin.path()))?;
+                removed.push(pin.path());
+            }
+            fs::remove_dir(&directory).ok();
+        }
+        fs::remove_dir(version).map_err(Error::path(version))
     }
 }

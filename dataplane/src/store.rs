@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use abi::{Backend, Frontend, MemberKey, Service, SlotKey};
+use abi::{Backend, Frontend, MaglevKey, MaglevPart, MemberKey, Service, SlotKey, SourceRange};
 
 use crate::error::Result;
 
@@ -28,6 +28,26 @@ pub trait Store {
     /// # Errors
     /// When the kernel refuses.
     fn delete_member(&mut self, key: MemberKey) -> Result<()>;
+    /// Writes a part of a set's Maglev table.
+    ///
+    /// # Errors
+    /// When the table is full.
+    fn put_maglev(&mut self, key: MaglevKey, part: &MaglevPart) -> Result<()>;
+    /// Removes it; one that is not there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn delete_maglev(&mut self, key: MaglevKey) -> Result<()>;
+    /// Writes a network that may use a Service port, with its length in bits of an address.
+    ///
+    /// # Errors
+    /// When the table is full.
+    fn put_source(&mut self, range: SourceRange, bits: u32) -> Result<()>;
+    /// Removes it; one that is not there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn delete_source(&mut self, range: SourceRange, bits: u32) -> Result<()>;
     /// Writes a frontend, or replaces it as a whole.
     ///
     /// # Errors
@@ -49,4 +69,8 @@ pub struct Snapshot {
     pub slots: BTreeMap<SlotKey, Backend>,
     /// Members of sets with affinity.
     pub members: BTreeSet<MemberKey>,
+    /// Parts of Maglev tables.
+    pub maglev: BTreeSet<MaglevKey>,
+    /// Networks that may use Service ports, with their lengths.
+    pub sources: BTreeSet<(SourceRange, u32)>,
 }

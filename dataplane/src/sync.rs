@@ -6,14 +6,45 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use abi::{Backend, Frontend, MemberKey, Service, SlotKey};
+use abi::{Address, Backend, Frontend, MaglevKey, MemberKey, Service, SlotKey, SourceRange};
 
 use crate::error::Result;
+use crate::maglev;
 use crate::store::{Snapshot, Store};
 use crate::tables::{PortKey, PortTable};
 
-/// A set: its backends, and whether they are members too.
-type Content = (Vec<Backend>, bool);
+/// What a set is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Content {
+    backends: Vec<Backend>,
+    /// Whether they are members too.
+    members: bool,
+    /// The size of its Maglev table; 0: none.
+    maglev: u32,
+}
+
+impl Content {
+    fn new(backends: Vec<Backend>, wanted: &PortTable) -> Self {
+        let size = maglev::size(backends.len());
+        Self {
+            members: wanted.affinity_seconds != 0,
+            maglev: if wanted.consistent { size } else { 0 },
+            backends,
+        }
+    }
+
+    fn parts(&self) -> u32 {
+        self.maglev.div_ceil(abi::MAGLEV_PART)
+    }
+}
+
+/// A set in the tables.
+#[derive(Debug, Clone, Copy, Default)]
+struct Written {
+    id: u32,
+    count: u32,
+    maglev: u32,
+}
 
 #[derive(Debug)]
 struct Set {
@@ -34,6 +65,8 @@ struct Programmed {
 struct Port {
     id: u32,
     frontends: BTreeSet<Frontend>,
+    /// Networks that may use it, with their lengths.
+    sources: BTreeSet<(Address, u32)>,
 }
 
 /// The tables, and what is known of them.
@@ -44,6 +77,8 @@ pub struct Tables<S> {
     sets: HashMap<u32, Set>,
     by_content: HashMap<Content, u32>,
     ports: HashMap<PortKey, Port>,
+    /// Networks an earlier run has written.
+    found_sources: BTreeSet<(SourceRange, u32)>,
     /// Sets that have lost their last user, or never had one.
     unused: BTreeSet<u32>,
     next_set: u32,
@@ -63,6 +98,7 @@ impl<S: Store> Tables<S> {
             sets: HashMap::new(),
             by_content: HashMap::new(),
             ports: HashMap::new(),
+            found_sources: BTreeSet::new(),
             unused: BTreeSet::new(),
             next_set: 1,
             next_port: 1,
@@ -88,7 +124,7 @@ impl<S: Store> Tables<S> {
                 self.sets
                     .entry(set)
                     .or_insert_with(|| Set {
-                        content: whole(set, count, &backends, &found.members),
+                        content: whole(set, count, &backends, &found.members, &found.maglev),
                         users: 0,
                     })
                     .users += 1;
@@ -97,7 +133,8 @@ impl<S: Store> Tables<S> {
         for (id, set) in &self.sets {
             self.by_content.insert(set.content.clone(), *id);
         }
-        let known = |set: &u32| self.sets.contains_key(set);
+        let ids: BTreeSet<u32> = self.sets.keys().copied().collect();
+        let known = |set: &u32| ids.contains(set);
         let slots: Vec<_> = found.slots.keys().filter(|key| !known(&key.set)).collect();
         let members: Vec<_> = found
             .members
@@ -110,6 +147,10 @@ impl<S: Store> Tables<S> {
         for key in members {
             self.store.delete_member(*key)?;
         }
+        for key in found.maglev.iter().filter(|key| !known(&key.set)) {
+            self.store.delete_maglev(*key)?;
+        }
+        self.found_sources = found.sources;
         Ok(())
     }
 
@@ -123,7 +164,8 @@ impl<S: Store> Tables<S> {
         for (key, table) in ports {
             let table = table.as_ref().unwrap_or(&nothing);
             let port_id = self.port_id(key, table);
-            outcomes.push(self.put_frontends(key, port_id, table));
+            let outcome = self.put_sources(key, table);
+            outcomes.push(outcome.and_then(|()| self.put_frontends(key, port_id, table)));
         }
         for ((key, table), outcome) in ports.iter().zip(&mut outcomes) {
             if outcome.is_ok() {
@@ -151,6 +193,7 @@ impl<S: Store> Tables<S> {
         for frontend in gone {
             self.delete_frontend(&frontend)?;
         }
+        self.delete_sources(key, wanted)?;
         if wanted.frontends.is_empty() {
             self.ports.remove(key);
         }
@@ -172,6 +215,12 @@ impl<S: Store> Tables<S> {
         for frontend in &unclaimed {
             self.delete_frontend(frontend)?;
         }
+        let used: BTreeSet<u32> = self.ports.values().map(|port| port.id).collect();
+        for (range, bits) in std::mem::take(&mut self.found_sources) {
+            if !used.contains(&range.port_id) {
+                self.store.delete_source(range, bits)?;
+            }
+        }
         self.sweep()?;
         Ok(unclaimed.len())
     }
@@ -183,7 +232,8 @@ impl<S: Store> Tables<S> {
 
     /// How many frontends and backends the tables hold.
     pub fn sizes(&self) -> (usize, usize) {
-        let backends = self.sets.values().map(|set| set.content.0.len()).sum();
+        let sets = self.sets.values();
+        let backends = sets.map(|set| set.content.backends.len()).sum();
         (self.frontends.len(), backends)
     }
 
@@ -208,38 +258,80 @@ impl<S: Store> Tables<S> {
             self.next_port = self.next_port.checked_add(1).unwrap_or(1);
             id
         });
+        let sources = self
+            .found_sources
+            .iter()
+            .filter(|(range, _)| range.port_id == id)
+            .map(|(range, bits)| (range.address, *bits))
+            .collect();
         let port = Port {
             id,
             frontends: BTreeSet::new(),
+            sources,
         };
         self.ports.insert(key.clone(), port);
         id
     }
 
+    /// Writes the networks that may use a port, before the frontends that ask for them.
+    fn put_sources(&mut self, key: &PortKey, wanted: &PortTable) -> Result<()> {
+        let Some(port) = self.ports.get_mut(key) else {
+            return Ok(());
+        };
+        for (address, bits) in &wanted.sources {
+            if port.sources.insert((*address, *bits)) {
+                let range = SourceRange {
+                    port_id: port.id,
+                    address: *address,
+                };
+                self.store.put_source(range, *bits)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes those it should not have any more.
+    fn delete_sources(&mut self, key: &PortKey, wanted: &PortTable) -> Result<()> {
+        let Some(port) = self.ports.get_mut(key) else {
+            return Ok(());
+        };
+        let gone = port
+            .sources
+            .iter()
+            .filter(|it| !wanted.sources.contains(it));
+        for (address, bits) in gone.copied().collect::<Vec<_>>() {
+            let range = SourceRange {
+                port_id: port.id,
+                address,
+            };
+            self.store.delete_source(range, bits)?;
+            port.sources.remove(&(address, bits));
+        }
+        Ok(())
+    }
+
     fn put_frontends(&mut self, key: &PortKey, port_id: u32, wanted: &PortTable) -> Result<()> {
-        let affinity = wanted.affinity_seconds != 0;
-        let mut written: BTreeMap<(bool, usize), (u32, u32)> = BTreeMap::new();
+        let mut written: BTreeMap<(bool, usize), Written> = BTreeMap::new();
         for (frontend, target) in &wanted.frontends {
             let v4 = frontend.address.v4_be().is_some();
-            let mut side = |set: usize| -> Result<(u32, u32)> {
+            let mut side = |set: usize| -> Result<Written> {
                 if let Some(known) = written.get(&(v4, set)) {
                     return Ok(*known);
                 }
-                let ids = self.set((wanted.backends(frontend, set), affinity))?;
-                written.insert((v4, set), ids);
-                Ok(ids)
+                let set_written = self.set(Content::new(wanted.backends(frontend, set), wanted))?;
+                written.insert((v4, set), set_written);
+                Ok(set_written)
             };
-            let (inside_set, inside_count) = side(target.inside)?;
-            let (outside_set, outside_count) = side(target.outside)?;
+            let (inside, outside) = (side(target.inside)?, side(target.outside)?);
             let service = Service {
                 port_id,
-                inside_set,
-                inside_count,
-                outside_set,
-                outside_count,
+                inside_set: inside.id,
+                inside_count: inside.count,
+                outside_set: outside.id,
+                outside_count: outside.count,
                 affinity_seconds: wanted.affinity_seconds,
                 flags: target.flags,
-                pad: 0,
+                outside_maglev: outside.maglev,
             };
             self.put_frontend(*frontend, service, key)?;
         }
@@ -301,14 +393,16 @@ impl<S: Store> Tables<S> {
         }
     }
 
-    /// The set with that content and its size, written if there is none; (0, 0) for nobody.
-    fn set(&mut self, content: Content) -> Result<(u32, u32)> {
-        let count = u32::try_from(content.0.len()).unwrap_or(u32::MAX);
+    /// The set with that content, written if there is none; zero for nobody.
+    fn set(&mut self, content: Content) -> Result<Written> {
+        let count = u32::try_from(content.backends.len()).unwrap_or(u32::MAX);
         if count == 0 {
-            return Ok((0, 0));
+            return Ok(Written::default());
         }
+        let maglev = content.maglev;
+        let written = |id| Written { id, count, maglev };
         if let Some(id) = self.by_content.get(&content) {
-            return Ok((*id, count));
+            return Ok(written(*id));
         }
         let id = self.fresh_set();
         // Known before it is written: a failure half-way leaves it to the sweep.
@@ -318,17 +412,22 @@ impl<S: Store> Tables<S> {
         };
         self.sets.insert(id, set);
         self.unused.insert(id);
-        for (slot, backend) in (0..).zip(&content.0) {
+        for (slot, backend) in (0..).zip(&content.backends) {
             self.store.put_slot(SlotKey { set: id, slot }, *backend)?;
-            if content.1 {
+            if content.members {
                 self.store.put_member(MemberKey {
                     set: id,
                     backend: *backend,
                 })?;
             }
         }
+        if maglev != 0 {
+            for (part, slots) in (0..).zip(maglev::parts(&content.backends)) {
+                self.store.put_maglev(MaglevKey { set: id, part }, &slots)?;
+            }
+        }
         self.by_content.insert(content, id);
-        Ok((id, count))
+        Ok(written(id))
     }
 
     fn fresh_set(&mut self) -> u32 {
@@ -353,8 +452,11 @@ impl<S: Store> Tables<S> {
             if self.by_content.get(&set.content) == Some(&id) {
                 self.by_content.remove(&set.content);
             }
-            let (backends, members) = set.content;
-            for (slot, backend) in (0..).zip(backends) {
+            for part in 0..set.content.parts() {
+                self.store.delete_maglev(MaglevKey { set: id, part })?;
+            }
+            let members = set.content.members;
+            for (slot, backend) in (0..).zip(set.content.backends) {
                 self.store.delete_slot(SlotKey { set: id, slot })?;
                 if members {
                     self.store.delete_member(MemberKey { set: id, backend })?;
@@ -381,6 +483,7 @@ fn whole(
     count: u32,
     backends: &BTreeMap<u32, BTreeMap<u32, Backend>>,
     members: &BTreeSet<MemberKey>,
+    parts: &BTreeSet<MaglevKey>,
 ) -> Content {
     let there = backends.get(&set);
     let of_set: Vec<Backend> = (0..count)
@@ -392,8 +495,18 @@ fn whole(
             backend: *backend,
         })
     });
-    (of_set, has_members)
+    let has_table = parts.contains(&MaglevKey { set, part: 0 });
+    Content {
+        maglev: if has_table {
+            maglev::size(of_set.len())
+        } else {
+            0
+        },
+        backends: of_set,
+        members: has_members,
+    }
 }
 
+mod now;
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,13 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::migrate::Layout;
+
+const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const PROG_QUERY: libc::c_int = 16;
+const LINK_CREATE: libc::c_int = 28;
 const LINK_UPDATE: libc::c_int = 29;
 
 /// `BPF_F_QUERY_EFFECTIVE`.
@@ -53,6 +57,67 @@ pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
         flags: 0,
     };
     let fd = bpf(OBJ_GET, &mut attributes)?;
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pins what a descriptor stands for at `path`.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = ObjGet {
+        path: name.as_ptr() as u64,
+        fd: raw(object),
+        flags: 0,
+    };
+    bpf(OBJ_PIN, &mut attributes).map(drop)
+}
+
+/// A hook of a device (`enum bpf_attach_type`).
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub enum TcxHook {
+    /// `BPF_TCX_INGRESS`.
+    Ingress = 46,
+    /// `BPF_TCX_EGRESS`.
+    Egress = 47,
+}
+
+impl TcxHook {
+    /// The same by the loader library's name.
+    pub fn of(hook: aya::programs::TcAttachType) -> Self {
+        match hook {
+            aya::programs::TcAttachType::Egress => Self::Egress,
+            _ => Self::Ingress,
+        }
+    }
+}
+
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    hook: u32,
+    flags: u32,
+    relative: u32,
+    pad: u32,
+    revision: u64,
+}
+
+/// Links a program to a device, before those that are there.
+pub fn link_device(program: BorrowedFd<'_>, device: u32, hook: TcxHook) -> io::Result<OwnedFd> {
+    /// `BPF_F_BEFORE`, without a relative: before all.
+    const BEFORE: u32 = 1 << 3;
+    let mut attributes = LinkCreate {
+        program: raw(program),
+        target: device,
+        hook: hook as u32,
+        flags: BEFORE,
+        relative: 0,
+        pad: 0,
+        revision: 0,
+    };
+    let fd = bpf(LINK_CREATE, &mut attributes)?;
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made it for us, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -110,6 +175,62 @@ pub fn cgroup_link(link: BorrowedFd<'_>) -> io::Result<CgroupLink> {
     };
     bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
     Ok(info)
+}
+
+/// `struct bpf_link_info` of a link to a device, tcx or XDP, as far as it is needed.
+#[repr(C)]
+#[derive(Debug, Default, Clone, Copy)]
+pub struct DeviceLink {
+    kind: u32,
+    id: u32,
+    /// Id of the program behind it.
+    pub program: u32,
+    pad: u32,
+    /// Index of the device; 0 once it is gone.
+    pub device: u32,
+    /// Kind of the hook; 0 for XDP.
+    pub hook: u32,
+}
+
+/// What a link to a device links.
+pub fn device_link(link: BorrowedFd<'_>) -> io::Result<DeviceLink> {
+    let mut info = DeviceLink::default();
+    let mut attributes = Info {
+        fd: raw(link),
+        length: u32::try_from(size_of::<DeviceLink>()).map_err(io::Error::other)?,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
+    bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
+    Ok(info)
+}
+
+/// The head of `struct bpf_map_info`.
+#[repr(C)]
+#[derive(Debug, Default, Clone, Copy)]
+struct MapInfo {
+    kind: u32,
+    id: u32,
+    key: u32,
+    value: u32,
+    entries: u32,
+    flags: u32,
+}
+
+/// How a map is laid out.
+pub fn map_layout(map: BorrowedFd<'_>) -> io::Result<Layout> {
+    let mut info = MapInfo::default();
+    let mut attributes = Info {
+        fd: raw(map),
+        length: u32::try_from(size_of::<MapInfo>()).map_err(io::Error::other)?,
+        info: std::ptr::from_mut(&mut info) as u64,
+    };
+    bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
+    Ok(Layout {
+        kind: info.kind,
+        key: info.key,
+        value: info.value,
+        entries: info.entries,
+    })
 }
 
 #[repr(C)]

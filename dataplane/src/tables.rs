@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use abi::{Backend, Frontend};
+use abi::{Address, Backend, Frontend};
 
 /// What makes a Service port the same from one change to the next: in Kubernetes
 /// `namespace/name:port/protocol`.
@@ -17,6 +17,12 @@ pub struct PortTable {
     pub sets: Vec<Vec<Backend>>,
     /// Seconds of affinity; 0: none.
     pub affinity_seconds: u32,
+    /// Whether clients outside find the same backend by whichever node they come in: with
+    /// Maglev tables for the sets.
+    pub consistent: bool,
+    /// Networks that may use frontends with [`abi::Service::CHECK_SOURCE`]: each with its length
+    /// in bits of an [`abi::Address`].
+    pub sources: Vec<(Address, u32)>,
 }
 
 impl PortTable {

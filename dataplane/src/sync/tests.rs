@@ -43,6 +43,20 @@ impl Memory {
                     );
                 }
             }
+            for part in 0..service.outside_maglev.div_ceil(abi::MAGLEV_PART) {
+                let set = service.outside_set;
+                assert!(
+                    self.now.maglev.contains(&MaglevKey { set, part }),
+                    "{frontend:?} lacks part {part} of its table"
+                );
+            }
+            if service.flags & Service::CHECK_SOURCE != 0 {
+                let mut ranges = self.now.sources.iter();
+                assert!(
+                    ranges.any(|(range, _)| range.port_id == service.port_id),
+                    "{frontend:?} lets nobody in"
+                );
+            }
         }
     }
 
@@ -108,6 +122,30 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn put_maglev(&mut self, key: MaglevKey, _: &abi::MaglevPart) -> Result<()> {
+        self.now.maglev.insert(key);
+        self.check();
+        Ok(())
+    }
+
+    fn delete_maglev(&mut self, key: MaglevKey) -> Result<()> {
+        self.now.maglev.remove(&key);
+        self.check();
+        Ok(())
+    }
+
+    fn put_source(&mut self, range: SourceRange, bits: u32) -> Result<()> {
+        self.now.sources.insert((range, bits));
+        self.check();
+        Ok(())
+    }
+
+    fn delete_source(&mut self, range: SourceRange, bits: u32) -> Result<()> {
+        self.now.sources.remove(&(range, bits));
+        self.check();
+        Ok(())
+    }
+
     fn put_service(&mut self, key: Frontend, service: Service) -> Result<()> {
         let full = self.now.services.len() >= self.services_max;
         if full && !self.now.services.contains_key(&key) {
@@ -148,15 +186,29 @@ fn frontend(n: u8, port: u16) -> Frontend {
 
 fn port(frontends: &[Frontend], backends: &[u8], affinity_seconds: u32) -> PortTable {
     let inside: Vec<Backend> = backends.iter().copied().map(backend).collect();
-    let target = Target {
+    let consistent = affinity_seconds == 0;
+    let mut target = Target {
         inside: 0,
         outside: 0,
         flags: Service::INSIDE_REJECT,
     };
+    if consistent {
+        target.flags |= Service::CHECK_SOURCE;
+    }
+    let ranges = [
+        address("192.0.2.0"),
+        address(&format!("198.51.100.{}", backends.len())),
+    ];
     PortTable {
         frontends: frontends.iter().map(|f| (*f, target)).collect(),
         sets: vec![inside],
         affinity_seconds,
+        consistent,
+        sources: if consistent {
+            ranges.map(|range| (range, 120)).into()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -407,6 +459,8 @@ proptest! {
         prop_assert_eq!(tables.store.meaning(), at_once.store.meaning());
         prop_assert_eq!(tables.store.now.slots.len(), at_once.store.now.slots.len());
         prop_assert_eq!(tables.store.now.members.len(), at_once.store.now.members.len());
+        prop_assert_eq!(tables.store.now.maglev.len(), at_once.store.now.maglev.len());
+        prop_assert_eq!(tables.store.now.sources.len(), at_once.store.now.sources.len());
     }
 }
 
