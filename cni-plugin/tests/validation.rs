@@ -272,7 +272,7 @@ fn without_a_command_it_introduces_itself() {
             .output()
             .unwrap();
         let version = String::from_utf8(output.stdout).unwrap();
-        for word in [name, env!("CARGO_PKG_VERSION"), "ABI 1", "commit "] {
+        for word in [name, env!("CARGO_PKG_VERSION"), "ABI 2", "commit "] {
             assert!(version.contains(word), "{word} is not in {version}");
         }
     }

@@ -91,6 +91,8 @@ pub struct Places {
     pub state_dir: PathBuf,
     /// OVSDB's socket.
     pub socket_file: PathBuf,
+    /// Pinned maps and programs.
+    pub bpf_dir: PathBuf,
 }
 
 /// A configuration that ADD and CHECK can work with.
@@ -134,7 +136,6 @@ impl Config {
                 .wrong("\"nftables\", the only backend there is")
                 .into());
         }
-        root.key("bpfDir")?.string()?;
         Ok(Self {
             places: Places::parse(&root)?,
             gateway: gateway(&root)?,
@@ -190,6 +191,7 @@ impl Places {
         Ok(Self {
             state_dir: path(root, "stateDir", "/run/berth")?,
             socket_file: path(root, "socket_file", "/run/openvswitch/db.sock")?,
+            bpf_dir: path(root, "bpfDir", "/sys/fs/bpf/berth")?,
         })
     }
 }

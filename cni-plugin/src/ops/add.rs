@@ -6,7 +6,9 @@
 
 use attachment::record::{Attachment, NetnsRef, Port, RoutedPort, SwitchPort};
 use attachment::{DetachRequest, Host, Key, Phase, Store, Strategy, auto, names};
+use dataplane::devices::Device;
 use netlink::{Link, Netns};
+use nix::errno::Errno;
 use serde_json::Value;
 
 use super::LOCK_LIMIT;
@@ -167,6 +169,7 @@ impl Adding<'_> {
             forward(self.host, record)?;
         }
         let host = self.host_side(record).await?;
+        self.serve(record).await?;
         let state_dir = self.store.state_dir();
         masquerade::add(state_dir, &record.port_name, &record.masquerade)?;
         record.phase = Phase::Ready;
@@ -180,6 +183,34 @@ impl Adding<'_> {
                 Err(Error::from(error).and_then_undo(undone))
             }
         }
+    }
+
+    /// Puts the programs of Services on the host end of a routed port, if a daemon has pinned any: the pod is served
+    /// while none runs. One that cannot be put there now the daemon will see to, so that is no failure of ADD.
+    async fn serve(&self, record: &Attachment) -> Result<(), Error> {
+        if !matches!(record.port, Port::Routed(_)) {
+            return Ok(());
+        }
+        let name = record.port_name.clone();
+        let Some(link) = self.host.netlink.link_by_name(&name).await? else {
+            return Ok(());
+        };
+        let device = Device {
+            index: link.index,
+            name,
+        };
+        let bpf_dir = &self.config.places.bpf_dir;
+        match dataplane::pinned::attach_pod(bpf_dir, &device) {
+            // A kernel before 6.6 has no such links.
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
+                tracing::debug!(port = device.name, "Services: left to the daemon");
+            }
+            Err(error) => {
+                tracing::warn!(%error, port = device.name, "Services: left to the daemon");
+            }
+            Ok(_) => {}
+        }
+        Ok(())
     }
 
     /// The interfaces on the host that belong into the result.
