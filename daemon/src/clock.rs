@@ -1,6 +1,8 @@
 //! Wall-clock times as the reports carry and show them: microseconds since 1970, and text in UTC.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Microseconds since 1970 UTC.
 pub fn now_us() -> u64 {
@@ -9,6 +11,13 @@ pub fn now_us() -> u64 {
         .map_or(0, |since| {
             u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
         })
+}
+
+/// Nanoseconds since boot, suspended time included: the clock of the eBPF programs.
+pub fn since_boot_ns() -> u64 {
+    // Every kernel that has eBPF has this clock.
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `2026-11-21T10:20:30.123Z`: RFC 3339 with milliseconds.

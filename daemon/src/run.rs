@@ -18,10 +18,10 @@ use crate::config::{Cgroup, Services, Settings};
 use crate::doctor::Scope;
 use crate::reattach::{Reattach, StartError};
 use crate::report::EventKind;
-use crate::services::cgroup;
-use crate::services::health_port;
+use crate::services::packet::Wanted;
 use crate::services::program::{self, ProgramError, Setup};
 use crate::services::source::Directory;
+use crate::services::{cgroup, cut, health_port};
 use crate::version;
 
 /// How long the control socket waits for the first pass: whoever waits for the socket then finds a daemon that has
@@ -92,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut servers = JoinSet::new();
     if let (Some(services), Services::Directory(path)) = (services, &settings.services) {
         servers.spawn(health_port::listen::keep(services.pulse().clone()));
+        servers.spawn(cut::follow(services.clone()));
         servers.spawn(services.follow(Directory::new(path)));
     }
     if let Some((listener, _)) = healthz {
@@ -148,6 +149,12 @@ async fn services(settings: &Settings) -> Result<Option<Arc<program::Services>>,
             Cgroup::At(path) => Some(path.clone()),
         },
         node_port_addresses: settings.node_port_addresses.clone(),
+        packets: Wanted {
+            uplinks: settings.uplinks.clone(),
+            xdp: settings.xdp,
+            cluster: settings.cluster_cidrs.clone(),
+            state_dir: settings.state_dir.clone(),
+        },
     };
     Ok(Some(Arc::new(program::Services::start(setup).await?)))
 }

@@ -12,7 +12,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The text after the program's name in the answer to `--version`.
 pub const LONG: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    " (abi 1, commit ",
+    " (abi 2, commit ",
     env!("BERTH_COMMIT"),
     ")"
 );

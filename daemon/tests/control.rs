@@ -161,7 +161,7 @@ fn both_programs_tell_version_abi_and_commit() -> Result<()> {
             .output()?;
         let text = stdout(&output);
         assert!(text.contains(env!("CARGO_PKG_VERSION")), "{text}");
-        assert!(text.contains("(abi 1, commit "), "{text}");
+        assert!(text.contains("(abi 2, commit "), "{text}");
     }
     Ok(())
 }

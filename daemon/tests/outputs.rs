@@ -28,7 +28,7 @@ fn status_in_every_format() -> Result<()> {
         ensure!(text.contains(part), "no {part:?} in\n{text}");
     }
     let json: Value = serde_json::from_slice(&node.berthctl(&["-o", "json", "status"])?.stdout)?;
-    ensure!(json["healthy"] == true && json["node"] == "n1" && json["abiVersion"] == 1);
+    ensure!(json["healthy"] == true && json["node"] == "n1" && json["abiVersion"] == 2);
     let yaml = stdout(&node.berthctl(&["status", "-o", "yaml"])?);
     for line in ["healthy: true", "node: n1", "  connected: true"] {
         ensure!(yaml.lines().any(|l| l == line), "no {line:?} in\n{yaml}");

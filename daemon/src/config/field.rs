@@ -67,6 +67,27 @@ pub const FIELDS: &[Field] = &[
         help: "Addresses of this node that take NodePorts: primary, or CIDRs separated by commas",
     },
     Field {
+        key: "uplink",
+        env: "BERTH_UPLINK",
+        value_name: "DEVICES",
+        default: Some("default"),
+        help: "Devices that face the outside, separated by commas: default are those of the default routes, none is off",
+    },
+    Field {
+        key: "xdp",
+        env: "BERTH_XDP",
+        value_name: "MODE",
+        default: Some("auto"),
+        help: "XDP on the uplinks: auto (physical devices whose driver has it), native, generic or off",
+    },
+    Field {
+        key: "cluster-cidr",
+        env: "BERTH_CLUSTER_CIDR",
+        value_name: "CIDRS",
+        default: Some("none"),
+        help: "Networks of pods, separated by commas: clients there are inside, and keep their address",
+    },
+    Field {
         key: "healthz",
         env: "BERTH_HEALTHZ",
         value_name: "ADDRESS",

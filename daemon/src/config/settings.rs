@@ -1,14 +1,19 @@
 //! The settings as the daemon uses them: checked and typed.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use dataplane::devices::XdpChoice;
+use ipnetwork::IpNetwork;
 
 use super::error::ConfigError;
 use super::field::by_key;
 use super::layer::{Layer, Origin, effective};
 use super::value;
 use crate::services::node::NodePortAddresses;
+use crate::services::packet::Uplinks;
 
 /// Where Services come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +59,12 @@ pub struct Settings {
     pub cgroup: Cgroup,
     /// Which of the node's addresses take NodePorts.
     pub node_port_addresses: NodePortAddresses,
+    /// Devices that face the outside.
+    pub uplinks: Uplinks,
+    /// How XDP is used there.
+    pub xdp: XdpChoice,
+    /// Networks of pods.
+    pub cluster_cidrs: Vec<IpNetwork>,
     /// Where health is served; none is off.
     pub healthz: Option<SocketAddr>,
     /// Where metrics are served; none is off.
@@ -86,6 +97,9 @@ impl Settings {
             ovsdb: required(layers, "ovsdb", value::socket_path)?,
             cgroup: required(layers, "cgroup", cgroup)?,
             node_port_addresses: required(layers, "nodeport-addresses", node_port_addresses)?,
+            uplinks: required(layers, "uplink", uplinks)?,
+            xdp: required(layers, "xdp", xdp)?,
+            cluster_cidrs: required(layers, "cluster-cidr", cluster_cidrs)?,
             healthz: required(layers, "healthz", value::listen)?,
             metrics: required(layers, "metrics", value::listen)?,
             pod_routes: required(layers, "pod-routes", pod_routes)?,
@@ -158,6 +172,45 @@ fn node_port_addresses(text: &str) -> Result<NodePortAddresses, String> {
     networks
         .collect::<Result<Vec<_>, _>>()
         .map(NodePortAddresses::Within)
+}
+
+fn uplinks(text: &str) -> Result<Uplinks, String> {
+    let names: BTreeSet<String> = match text {
+        "default" => return Ok(Uplinks::Default),
+        "none" => BTreeSet::new(),
+        names => names
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect(),
+    };
+    let good = |name: &String| (1..16).contains(&name.len()) && !name.contains(['/', ' ']);
+    match names.iter().find(|name| !good(name)) {
+        Some(bad) => Err(format!("{bad:?} is no name of a device")),
+        None => Ok(Uplinks::Named(names)),
+    }
+}
+
+fn xdp(text: &str) -> Result<XdpChoice, String> {
+    match text {
+        "auto" => Ok(XdpChoice::Auto),
+        "native" => Ok(XdpChoice::Native),
+        "generic" => Ok(XdpChoice::Generic),
+        "off" => Ok(XdpChoice::Off),
+        _ => Err("must be auto, native, generic or off".to_owned()),
+    }
+}
+
+fn cluster_cidrs(text: &str) -> Result<Vec<IpNetwork>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let networks = text.split(',').map(str::trim);
+    networks
+        .map(|cidr| {
+            cidr.parse()
+                .map_err(|_| format!("{cidr:?} is not a CIDR, and not none"))
+        })
+        .collect()
 }
 
 fn pod_routes(text: &str) -> Result<PodRoutes, String> {

@@ -10,6 +10,7 @@ use super::{HEALTHY, NOT_HEALTHY, events};
 use crate::api;
 use crate::clock;
 use crate::report::StatusReport;
+use crate::services::report::ServicesStatus;
 
 /// How many events the table ends with; the other formats have more.
 const EVENTS: usize = 20;
@@ -125,9 +126,20 @@ fn facts(status: &StatusReport, now_us: u64) -> Vec<(&'static str, String)> {
             match &status.services {
                 None => "not programmed".to_owned(),
                 Some(services) => format!(
-                    "{} from {}: {} addresses, {} backends",
-                    services.services, services.source, services.frontends, services.backends
+                    "{} from {}: {} addresses, {} backends, {} flows",
+                    services.services,
+                    services.source,
+                    services.frontends,
+                    services.backends,
+                    services.flows
                 ),
+            },
+        ),
+        (
+            "programs",
+            match &status.services {
+                None => "none".to_owned(),
+                Some(services) => programs(services),
             },
         ),
         (
@@ -152,6 +164,25 @@ fn facts(status: &StatusReport, now_us: u64) -> Vec<(&'static str, String)> {
         facts.push((name, address.clone().unwrap_or_else(|| "off".to_owned())));
     }
     facts
+}
+
+/// Where the programs of Services are.
+fn programs(services: &ServicesStatus) -> String {
+    let mut places = Vec::new();
+    if let Some(cgroup) = &services.cgroup {
+        places.push(format!("sockets of {cgroup}"));
+    }
+    let (pods, outside): (Vec<_>, Vec<_>) = services
+        .devices
+        .iter()
+        .partition(|(_, role)| *role == "pods");
+    places.push(format!("{} devices of pods", pods.len()));
+    places.extend(
+        outside
+            .iter()
+            .map(|(name, role)| format!("{name} ({role})")),
+    );
+    places.join(", ")
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ ports         3: 2 ready, 0 changing, 1 in trouble
 OVSDB         not connected at /s: connection refused
 ovs-vswitchd  does not run, died 1 times, last 2s ago
 services      not programmed
+programs      none
 passes        3 full, 4 partial, 0 failed
 last pass     1s ago, 2.2 ms, because of link ×3
 healthz       off

@@ -41,6 +41,10 @@ pub struct ServiceGauges {
     pub verdicts: Vec<(&'static str, u64)>,
     /// Changes and writes.
     pub syncs: Syncs,
+    /// Flows of packets at the last sweep.
+    pub flows: usize,
+    /// UDP sockets that were ended with their backend, since the daemon started.
+    pub sockets_ended: u64,
 }
 
 /// Collects lines; every metric gets its HELP and TYPE before its samples.
@@ -165,6 +169,11 @@ fn of_services(page: &mut Page, services: &ServiceGauges) {
             services.backends,
         ),
         (
+            "berth_service_flows",
+            "Flows of packets that were given a backend, at the last sweep.",
+            services.flows,
+        ),
+        (
             "berth_service_problems",
             "Documents, Services and writes that are not as asked for.",
             services.problems,
@@ -172,6 +181,12 @@ fn of_services(page: &mut Page, services: &ServiceGauges) {
     ] {
         page.single(name, "gauge", help, value);
     }
+    page.single(
+        "berth_service_sockets_ended_total",
+        "counter",
+        "UDP sockets that were ended because their backend was gone.",
+        services.sockets_ended,
+    );
     page.head(
         "berth_service_verdicts_total",
         "counter",

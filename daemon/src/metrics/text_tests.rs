@@ -21,7 +21,11 @@ fn page() -> String {
     counts.probe(Probe::Healthz, 200);
     counts.probe(Probe::Healthz, 503);
     counts.probe(Probe::Healthz, 503);
-    let mut services = ServiceGauges::default();
+    let mut services = ServiceGauges {
+        sockets_ended: 3,
+        flows: 17,
+        ..ServiceGauges::default()
+    };
     services.syncs.writes.observe(Duration::from_millis(3));
     services.syncs.programming.observe(Duration::from_secs(61));
     services.syncs.last_written_at = 1_795_260_030.5;
@@ -54,6 +58,8 @@ fn samples_have_name_labels_and_value() {
         "kubeproxy_sync_proxy_rules_service_changes_total 0",
         "kubeproxy_proxy_healthz_total{code=\"200\"} 1",
         "kubeproxy_proxy_healthz_total{code=\"503\"} 2",
+        "berth_service_sockets_ended_total 3",
+        "berth_service_flows 17",
     ] {
         assert!(
             page.lines().any(|l| l == line),

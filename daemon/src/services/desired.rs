@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use abi::{Backend, Frontend, Service as Flags};
+use abi::{Address, Backend, Frontend, Service as Flags};
+use dataplane::node::bits;
 use dataplane::tables::{PortKey, PortTable, Target};
 
 use super::node::Here;
@@ -172,10 +173,15 @@ pub fn tables(
             .map(|(frontend, (origin, _))| (*frontend, target(*origin, service, anybody)))
             .collect();
         if !frontends.is_empty() {
+            let is_outside = |(_, (origin, at)): (&Frontend, &(Origin, Option<usize>))| {
+                *at == Some(index) && *origin != Origin::ClusterIp
+            };
             let table = PortTable {
                 frontends,
                 sets,
                 affinity_seconds: service.affinity_seconds,
+                consistent: granted.iter().any(is_outside),
+                sources: sources(service),
             };
             tables.insert(port_key(&service.name, Some(port)), table);
         }
@@ -199,6 +205,17 @@ pub fn tables(
         tables.insert(port_key(&service.name, None), table);
     }
     tables
+}
+
+/// Who may use the addresses of a load balancer; nobody in particular: all.
+fn sources(service: &Service) -> Vec<(Address, u32)> {
+    let ranges = service.source_ranges.iter();
+    ranges
+        .map(|range| {
+            let first = range.network();
+            (first.into(), bits(first, range.prefix()))
+        })
+        .collect()
 }
 
 /// What a frontend points at. A policy `Local` that finds nobody here drops while there is somebody elsewhere, as the
@@ -229,6 +246,9 @@ fn target(origin: Origin, service: &Service, anybody: bool) -> Target {
     }
     if origin == Origin::NodePort {
         flags |= Flags::NODE_ADDRESS;
+    }
+    if origin == Origin::LoadBalancer && !service.source_ranges.is_empty() {
+        flags |= Flags::CHECK_SOURCE;
     }
     Target {
         inside,
@@ -281,7 +301,7 @@ impl Choice {
                     near: &dyn Fn(&Listening<'_>) -> bool| {
             let of = |wanted: &dyn Fn(&Listening<'_>) -> bool| -> BTreeSet<Backend> {
                 let wanted = endpoints.iter().filter(|it| filter(it) && wanted(it));
-                wanted.map(backend).collect()
+                wanted.map(|it| backend(it, here)).collect()
             };
             let ready = of(&|it| it.endpoint.ready && near(it));
             if ready.is_empty() {
@@ -302,11 +322,12 @@ impl Choice {
     }
 }
 
-fn backend(it: &Listening<'_>) -> Backend {
+fn backend(it: &Listening<'_>, here: &Here) -> Backend {
+    let is_node = here.addresses.contains(&it.endpoint.address);
     Backend {
         address: it.endpoint.address.into(),
         port_be: it.port.to_be(),
-        flags: 0,
+        flags: if is_node { Backend::OF_NODE } else { 0 },
     }
 }
 

@@ -15,6 +15,7 @@ use super::desired::{self, Claims, Origin};
 use super::health_port;
 use super::node::Here;
 use super::object::{Id, Name, Node, Object, Service, Slice};
+use super::source::State;
 
 /// Who comes first: the older one, then the first by name. What has no time came last.
 type Rank = (bool, String, Name);
@@ -41,25 +42,42 @@ pub struct Index {
 }
 
 impl Index {
+    /// Takes in what a source tells. The Services whose tables may be others than before.
+    pub fn take(&mut self, state: &State) -> BTreeSet<Name> {
+        match &state.gone {
+            Some(gone) => self.change(&state.objects, gone),
+            None => self.update(&state.objects),
+        }
+    }
+
     /// Takes in all objects there are now. The Services whose tables may be others than before.
     pub fn update(&mut self, objects: &BTreeMap<Id, Arc<Object>>) -> BTreeSet<Name> {
-        let mut changed: Vec<(Id, Option<Arc<Object>>)> = Vec::new();
-        for (id, object) in objects {
-            let same = |old: &Arc<Object>| Arc::ptr_eq(old, object) || old == object;
-            if !self.objects.get(id).is_some_and(same) {
-                changed.push((id.clone(), Some(object.clone())));
-            }
-        }
-        for id in self.objects.keys() {
-            if !objects.contains_key(id) {
-                changed.push((id.clone(), None));
-            }
-        }
+        let known = self.objects.keys();
+        let gone = known.filter(|id| !objects.contains_key(id)).cloned();
+        let gone: BTreeSet<Id> = gone.collect();
+        self.change(objects, &gone)
+    }
+
+    /// Takes in objects, and that others are gone. The Services whose tables may be others than before.
+    fn change(
+        &mut self,
+        objects: &BTreeMap<Id, Arc<Object>>,
+        gone: &BTreeSet<Id>,
+    ) -> BTreeSet<Name> {
         let mut touched = BTreeSet::new();
-        for (id, object) in changed {
-            let before = self.objects.get(&id).map(Arc::as_ref);
-            self.changes.note(before, object.as_deref());
-            self.put(id, object, &mut touched);
+        for (id, object) in objects {
+            let before = self.objects.get(id);
+            if before.is_some_and(|old| Arc::ptr_eq(old, object) || old == object) {
+                continue;
+            }
+            self.changes.note(before.map(Arc::as_ref), Some(object));
+            self.put(id.clone(), Some(object.clone()), &mut touched);
+        }
+        for id in gone {
+            if let Some(before) = self.objects.get(id) {
+                self.changes.note(Some(before), None);
+                self.put(id.clone(), None, &mut touched);
+            }
         }
         touched
     }
@@ -325,7 +343,7 @@ impl Index {
     }
 
     /// Who has a frontend.
-    fn holder(&self, frontend: &Frontend) -> Option<&str> {
+    pub fn holder(&self, frontend: &Frontend) -> Option<&str> {
         let (_, _, name) = self.claimants.get(frontend)?.first()?;
         Some(name)
     }

@@ -5,14 +5,18 @@
 
 pub mod cgroup;
 pub mod changes;
+pub mod cut;
 pub mod desired;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fuzz;
 pub mod health_port;
 pub mod index;
 pub mod node;
 pub mod object;
+pub mod packet;
 pub mod program;
 pub mod pulse;
 pub mod report;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink::Netlink;
+use netlink::{Link, Neighbour, Netlink};
 
 use super::object::{Node, unusable};
 
@@ -33,6 +33,48 @@ pub struct Here {
     pub node_port_addresses: BTreeSet<IpAddr>,
 }
 
+/// A network namespace, as far as Services are concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Its devices.
+    pub links: Vec<Link>,
+    /// Their addresses, by the index of the device.
+    pub addresses: Vec<(u32, IpAddr)>,
+    /// Neighbours that somebody has set.
+    pub neighbours: Vec<Neighbour>,
+    /// Devices with a default route.
+    pub uplinks: BTreeSet<u32>,
+}
+
+impl Network {
+    /// Asks the kernel.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn read(netlink: &Netlink) -> netlink::Result<Self> {
+        let routes = netlink.routes(None).await?;
+        let addresses = netlink.all_addresses().await?;
+        let neighbours = netlink.all_neighbours().await?;
+        Ok(Self {
+            links: netlink.links().await?,
+            addresses: addresses
+                .into_iter()
+                .filter(|(_, address)| !address.tentative && !address.dad_failed)
+                .map(|(device, address)| (device, address.address.ip()))
+                .collect(),
+            neighbours: neighbours
+                .into_iter()
+                .filter(|neighbour| neighbour.permanent)
+                .collect(),
+            uplinks: routes
+                .iter()
+                .filter(|route| route.dst.prefix() == 0)
+                .map(|route| route.dev)
+                .collect(),
+        })
+    }
+}
+
 /// The addresses of a network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Addresses {
@@ -43,34 +85,25 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Asks the kernel.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn read(netlink: &Netlink) -> netlink::Result<Self> {
-        let routes = netlink.routes(None).await?;
-        let uplinks: BTreeSet<u32> = routes
-            .iter()
-            .filter(|route| route.dst.prefix() == 0)
-            .map(|route| route.dev)
-            .collect();
+    /// Those of a namespace.
+    pub fn of(network: &Network) -> Self {
         let mut found = Self::default();
-        for link in netlink.links().await? {
-            if link.name == IPVS_DEVICE {
+        let strange = network
+            .links
+            .iter()
+            .filter(|link| link.name == IPVS_DEVICE)
+            .map(|link| link.index);
+        let strange: BTreeSet<u32> = strange.collect();
+        for (device, ip) in &network.addresses {
+            if strange.contains(device) || unusable(*ip).is_some() {
                 continue;
             }
-            for address in netlink.addresses(link.index).await? {
-                let ip = address.address.ip();
-                if unusable(ip).is_some() {
-                    continue;
-                }
-                found.all.insert(ip);
-                if uplinks.contains(&link.index) {
-                    found.primary.insert(ip);
-                }
+            found.all.insert(*ip);
+            if network.uplinks.contains(device) {
+                found.primary.insert(*ip);
             }
         }
-        Ok(found)
+        found
     }
 }
 

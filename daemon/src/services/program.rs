@@ -5,17 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use abi::{Frontend, names};
+use dataplane::flows::{Flows, Swept};
 use dataplane::loader::Dataplane;
 use dataplane::maps::Maps;
 use dataplane::sync::Tables;
 use dataplane::tables::{PortKey, PortTable};
-use netlink::{Netlink, Netns};
+use netlink::{LinkMonitor, Netlink, Netns};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::cut::Cuts;
 use super::index::Index;
-use super::node::{Addresses, Here, NodePortAddresses};
+use super::node::{Addresses, Here, Network, NodePortAddresses};
 use super::object::Name;
+use super::packet::{Families, Packets, Wanted, host_port};
 use super::pulse::Pulse;
 use super::source::{Problem, Source, SourceError, State};
 use crate::board::milliseconds;
@@ -23,6 +28,15 @@ use crate::clock;
 
 /// How often the node's addresses are looked at, a failed write is tried again, and the programs' places are checked.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How long a burst of events about devices lasts.
+const BURST: Duration = Duration::from_millis(20);
+
+/// How often the table of flows is swept.
+const SWEEP_AGAIN: Duration = Duration::from_secs(5);
+
+/// UDP's number.
+const UDP: u8 = 17;
 
 /// What Services are programmed by.
 #[derive(Debug, Clone)]
@@ -37,6 +51,8 @@ pub struct Setup {
     pub cgroup: Option<PathBuf>,
     /// Which addresses take NodePorts.
     pub node_port_addresses: NodePortAddresses,
+    /// What was asked for packets.
+    pub packets: Wanted,
 }
 
 /// A failure to start.
@@ -56,6 +72,10 @@ pub struct Services {
     setup: Setup,
     pulse: Arc<Pulse>,
     state: Mutex<Inner>,
+    /// The table of flows, which a sweep holds for long.
+    flows: Mutex<Flows>,
+    /// Told when backends may have gone.
+    changed: Notify,
 }
 
 /// What the lock guards.
@@ -75,7 +95,19 @@ pub struct Inner {
     pub unread: Option<String>,
     /// Why the programs do not do their work.
     pub ineffective: Option<String>,
+    network: Network,
+    /// Sockets whose backend is gone.
+    pub cuts: Cuts,
     addresses: Addresses,
+    host_ports: BTreeMap<PortKey, PortTable>,
+    /// Ports of pods at the node that somebody else has.
+    pub refused_host_ports: Vec<String>,
+    /// Whether the programs are in their places.
+    attached: bool,
+    /// What is in force for packets.
+    pub packets: Packets,
+    /// Flows at the last sweep.
+    pub swept: Swept,
     /// Whether what an earlier run had left was removed.
     pruned: bool,
     /// When the source was last read.
@@ -96,11 +128,10 @@ impl Services {
         let (mut dataplane, maps) = Dataplane::load(&setup.bpf_dir, setup.cgroup.as_deref())?;
         let found = maps.snapshot()?;
         let tables = Tables::new(maps, found)?;
-        match &setup.cgroup {
-            Some(cgroup) => dataplane.attach_sockets(cgroup)?,
-            None => dataplane.detach_sockets()?,
-        }
-        let addresses = Addresses::read(&root()?).await?;
+        let packets = Packets::start(&mut dataplane)?;
+        let flows = dataplane.flows()?;
+        let network = Network::read(&root()?).await?;
+        let addresses = Addresses::of(&network);
         let mut index = Index::default();
         index.set_here(Here::of(
             &setup.node_name,
@@ -109,7 +140,10 @@ impl Services {
             &setup.node_port_addresses,
         ));
         let pulse = Arc::new(Pulse::default());
-        let inner = Inner {
+        let mut inner = Inner {
+            attached: false,
+            host_ports: BTreeMap::new(),
+            refused_host_ports: Vec::new(),
             pulse: pulse.clone(),
             index,
             tables,
@@ -119,15 +153,35 @@ impl Services {
             problems: Vec::new(),
             unread: None,
             ineffective: None,
+            network,
+            cuts: Cuts::default(),
             addresses,
+            packets,
+            swept: Swept::default(),
             pruned: false,
             synced_at_us: None,
             took_ms: None,
         };
+        if inner.dataplane.earlier.is_there() {
+            let begin_empty = &inner.dataplane.earlier.changed;
+            tracing::info!(?begin_empty, "tables of an earlier version are taken over");
+        }
+        // Programs on tables that begin empty would serve nobody: the earlier version's go on till these are written.
+        if inner
+            .dataplane
+            .earlier
+            .changed
+            .iter()
+            .all(|name| *name == names::VERDICTS)
+        {
+            inner.attach(&setup)?;
+        }
         Ok(Self {
             setup,
             pulse,
             state: Mutex::new(inner),
+            flows: Mutex::new(flows),
+            changed: Notify::new(),
         })
     }
 
@@ -150,6 +204,10 @@ impl Services {
     /// Follows the source for ever.
     pub async fn follow(self: Arc<Self>, mut source: impl Source) {
         let mut next = Box::pin(source.next());
+        let mut look = interval(LOOK_AGAIN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut devices = monitor();
+        tokio::spawn(self.clone().tend_flows());
         loop {
             tokio::select! {
                 told = &mut next => {
@@ -159,15 +217,57 @@ impl Services {
                     if let Err(error) = spawn_blocking(move || this.told(told)).await {
                         tracing::error!(%error, "Services were not written");
                     }
+                    self.changed.notify_one();
                     if failed {
                         sleep(LOOK_AGAIN).await;
                     }
                     drop(next);
                     next = Box::pin(source.next());
                 }
-                () = sleep(LOOK_AGAIN) => self.look().await,
+                seen = devices_changed(&mut devices) => {
+                    if !seen {
+                        devices = monitor();
+                    }
+                    self.look().await;
+                }
+                _ = look.tick() => self.look().await,
             }
         }
+    }
+
+    /// Removes what is over from the table of flows, for ever; and what is cut at once.
+    async fn tend_flows(self: Arc<Self>) {
+        loop {
+            let begin = Instant::now();
+            let this = self.clone();
+            match spawn_blocking(move || this.sweep()).await {
+                Ok(Ok(swept)) => self.inner().swept = swept,
+                Ok(Err(error)) => tracing::warn!(%error, "the table of flows cannot be swept"),
+                Err(error) => tracing::error!(%error, "the table of flows was not swept"),
+            }
+            // A full table takes a while: no more than a twentieth of the time.
+            let pause = SWEEP_AGAIN.max(begin.elapsed() * 20);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    fn sweep(&self) -> dataplane::Result<Swept> {
+        let (known, backends) = {
+            let inner = self.inner();
+            (inner.pruned, inner.cuts.living())
+        };
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        flows.sweep(clock::since_boot_ns(), |key, flow| {
+            // Connections end by themselves; datagrams would go to a backend that is gone for as long as they come.
+            let is_cut = || match backends.get(&flow.port_id) {
+                Some(left) => !left.contains(&(flow.destination, flow.destination_port_be)),
+                None => known,
+            };
+            key.protocol == UDP && is_cut()
+        })
     }
 
     fn told(&self, told: Result<State, SourceError>) {
@@ -189,16 +289,23 @@ impl Services {
                     }
                 }
                 inner.unread = None;
+                let touched = inner.index.take(&state);
                 inner.problems = state.problems;
-                let touched = inner.index.update(&state.objects);
                 self.pulse.queued(inner.index.take_changes());
                 let changed = !touched.is_empty();
                 inner.write(touched);
                 // The node's object may be among them.
                 inner.place(&self.setup);
+                if !inner.attached
+                    && let Err(error) = inner.attach(&self.setup)
+                {
+                    tracing::warn!(%error, "Service programs cannot be put in their places");
+                }
                 if complete && !inner.pruned {
                     inner.prune();
                     inner.pruned = true;
+                    // What went while no daemon ran, too.
+                    inner.cuts.all();
                 }
                 inner.pulse.settled(&inner.index, &inner.failed);
                 inner.synced_at_us = Some(clock::now_us());
@@ -225,19 +332,21 @@ impl Services {
 
     /// Looks at what tells nothing by itself.
     async fn look(&self) {
-        let addresses = match root() {
-            Ok(netlink) => Addresses::read(&netlink).await,
+        let network = match root() {
+            Ok(netlink) => Network::read(&netlink).await,
             Err(error) => Err(error),
         };
         let mut inner = self.inner();
-        match addresses {
-            Ok(addresses) if addresses != inner.addresses => {
-                inner.addresses = addresses;
-                inner.place(&self.setup);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the node's addresses cannot be read"),
+        match network {
+            Ok(network) => inner.network = network,
+            Err(error) => tracing::warn!(%error, "the node's network cannot be read"),
         }
+        let addresses = Addresses::of(&inner.network);
+        if addresses != inner.addresses {
+            inner.addresses = addresses;
+            inner.place(&self.setup);
+        }
+        inner.settle_packets(&self.setup);
         let again: BTreeSet<Name> = inner
             .failed
             .keys()
@@ -250,6 +359,70 @@ impl Services {
 }
 
 impl Inner {
+    /// Puts the programs in their places, in those of an earlier run or version.
+    fn attach(&mut self, setup: &Setup) -> dataplane::Result<()> {
+        match &setup.cgroup {
+            Some(cgroup) => self.dataplane.attach_sockets(cgroup)?,
+            None => self.dataplane.detach_sockets()?,
+        }
+        self.attached = true;
+        self.settle_packets(setup);
+        self.dataplane.earlier.remove()
+    }
+
+    /// Makes devices and the node's tables what they should be.
+    fn settle_packets(&mut self, setup: &Setup) {
+        if !self.attached {
+            return;
+        }
+        let mut families = Families::default();
+        for ip in self.index.services().flat_map(|it| &it.cluster_ips) {
+            families.v4 |= ip.is_ipv4();
+            families.v6 |= ip.is_ipv6();
+        }
+        let Self {
+            packets,
+            dataplane,
+            network,
+            ..
+        } = self;
+        packets.settle(dataplane, network, &setup.packets, families);
+        self.write_host_ports();
+    }
+
+    /// Writes the ports of pods at the node, and removes those that are gone.
+    fn write_host_ports(&mut self) {
+        let owner = |at: &Frontend| self.index.holder(at).map(str::to_owned);
+        let here = self.index.here();
+        let (tables, refused) = host_port::tables(self.packets.host_ports(), here, owner);
+        self.refused_host_ports = refused;
+        if tables == self.host_ports {
+            return;
+        }
+        let gone = self
+            .host_ports
+            .keys()
+            .filter(|key| !tables.contains_key(*key));
+        let mut ports: Vec<(PortKey, Option<PortTable>)> =
+            gone.map(|key| (key.clone(), None)).collect();
+        ports.extend(
+            tables
+                .iter()
+                .map(|(key, table)| (key.clone(), Some(table.clone()))),
+        );
+        self.host_ports = tables;
+        for ((key, _), outcome) in ports.iter().zip(self.tables.change(&ports)) {
+            if let Err(error) = outcome {
+                tracing::warn!(port = key, %error, "port of a pod at the node cannot be programmed");
+                self.refused_host_ports.push(format!("{key}: {error}"));
+                // Tried again at the next look.
+                self.host_ports.remove(key);
+            }
+        }
+        self.cuts
+            .written_beside(host_port::PREFIX, self.host_ports.keys(), &self.tables);
+    }
+
     /// Takes in where the node is by now.
     fn place(&mut self, setup: &Setup) {
         let node = self.index.node(&setup.node_name).cloned();
@@ -287,6 +460,7 @@ impl Inner {
             self.note(key, table.is_none(), outcome);
         }
         self.pulse.wrote(begin.elapsed());
+        self.cuts.written(&names, &self.index, &self.tables);
     }
 
     /// Keeps what came of a port: one that failed is tried again.
@@ -318,7 +492,9 @@ impl Inner {
 
     /// Checks that the programs really run where they should.
     fn verify(&mut self, cgroup: Option<&Path>) {
-        let Some(cgroup) = cgroup else { return };
+        let Some(cgroup) = cgroup.filter(|_| self.attached) else {
+            return;
+        };
         let found = match self.dataplane.ineffective_sockets(cgroup) {
             Ok(missing) if missing.is_empty() => None,
             Ok(missing) => Some(format!(
@@ -337,6 +513,23 @@ impl Inner {
         }
         self.ineffective = found;
     }
+}
+
+/// Listens to devices; none if that cannot be: they are looked at all the same, only later.
+fn monitor() -> Option<LinkMonitor> {
+    Netns::current().and_then(|root| root.monitor_links()).ok()
+}
+
+/// Waits until something about devices may have changed; false when the listening has ended.
+async fn devices_changed(monitor: &mut Option<LinkMonitor>) -> bool {
+    let Some(monitor) = monitor else {
+        sleep(LOOK_AGAIN).await;
+        return false;
+    };
+    let seen = monitor.next().await.is_some();
+    // They come in bursts, and what belongs to a device is set after it is there.
+    sleep(BURST).await;
+    seen
 }
 
 fn root() -> netlink::Result<Netlink> {

@@ -103,6 +103,12 @@ pub struct ServicesStatus {
     pub frontends: usize,
     /// How many backends are programmed, over all sets.
     pub backends: usize,
+    /// How many packets' flows there are, at the last sweep.
+    #[serde(default)]
+    pub flows: usize,
+    /// Devices with programs for packets: `pods`, `outside` or, with XDP, `outside, XDP`.
+    #[serde(default)]
+    pub devices: BTreeMap<String, String>,
     /// Where the socket programs are; none is off.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup: Option<String>,

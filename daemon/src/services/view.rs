@@ -1,5 +1,9 @@
 //! Reports about Services, made at the moment of asking.
 
+use std::collections::BTreeMap;
+
+use dataplane::devices::Role;
+
 use super::desired::{Listening, Origin, endpoints, port_key};
 use super::object::{Service, ServicePort, Slice};
 use super::program::{Inner, Services};
@@ -37,10 +41,24 @@ pub fn status(services: &Services) -> ServicesStatus {
         services: inner.index.services().count(),
         frontends,
         backends,
+        flows: inner.swept.kept,
+        devices: devices(&inner),
         cgroup: cgroup.map(|path| path.display().to_string()),
         synced_at_us: inner.synced_at_us,
         took_ms: inner.took_ms,
     }
+}
+
+fn devices(inner: &Inner) -> BTreeMap<String, String> {
+    let word = |name: &str, role: Role| match role {
+        Role::Pods => "pods",
+        Role::Outside if inner.packets.xdp.contains(name) => "outside, XDP",
+        Role::Outside => "outside",
+    };
+    let devices = inner.packets.devices();
+    devices
+        .map(|(name, role)| (name.to_owned(), word(name, role).to_owned()))
+        .collect()
 }
 
 /// A part of the metrics page.
@@ -53,6 +71,8 @@ pub fn gauges(services: &Services) -> ServiceGauges {
         problems: problems(&inner).len(),
         verdicts: inner.tables.store().verdicts().unwrap_or_default(),
         syncs: services.pulse().syncs(),
+        sockets_ended: inner.cuts.ended(),
+        flows: inner.swept.kept,
     }
 }
 
@@ -73,6 +93,9 @@ pub fn problems(inner: &Inner) -> Vec<String> {
             .map(|error| format!("Services cannot be read: {error}")),
     );
     lines.extend(inner.ineffective.clone());
+    lines.extend(inner.packets.problems.iter().cloned());
+    lines.extend(inner.refused_host_ports.iter().cloned());
+    lines.extend(inner.cuts.problem().map(str::to_owned));
     for problem in &inner.problems {
         lines.push(format!(
             "{}, document {}: {}",

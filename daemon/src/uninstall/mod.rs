@@ -3,6 +3,7 @@
 
 mod attachments;
 mod directories;
+mod filters;
 mod nftables;
 
 use std::fmt;
@@ -51,6 +52,7 @@ pub async fn uninstall(settings: &Settings) -> Result<Removal, ClaimError> {
         drop(claim);
     }
     dataplane(settings, &mut removal);
+    filters::remove(&mut removal).await;
     nftables::remove(&mut removal);
     directories::remove(settings, &mut removal);
     Ok(removal)

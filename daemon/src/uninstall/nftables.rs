@@ -1,17 +1,22 @@
-//! The table `inet berth`.
+//! The tables of nftables: `inet berth` has what masquerades, `inet berth_services` what refuses.
 
 use std::io::ErrorKind;
 use std::process::Command;
 
 use super::Removal;
 
-const TABLE: [&str; 2] = ["inet", "berth"];
+const TABLES: [&str; 2] = ["berth", "berth_services"];
 
 pub fn remove(removal: &mut Removal) {
+    for table in TABLES {
+        remove_table(table, removal);
+    }
+}
+
+fn remove_table(table: &str, removal: &mut Removal) {
     let nft = |verb: &str| {
         Command::new("nft")
-            .args([verb, "table"])
-            .args(TABLE)
+            .args([verb, "table", "inet", table])
             .env("LC_ALL", "C")
             .output()
     };
@@ -22,7 +27,7 @@ pub fn remove(removal: &mut Removal) {
             if !words.contains("No such file or directory") {
                 removal
                     .errors
-                    .push(format!("nftables table inet berth: {}", words.trim()));
+                    .push(format!("nftables table inet {table}: {}", words.trim()));
             }
             return;
         }
@@ -35,13 +40,13 @@ pub fn remove(removal: &mut Removal) {
     }
     match nft("delete") {
         Ok(deleted) if deleted.status.success() => {
-            removal.removed.push("nftables table inet berth".to_owned());
+            removal.removed.push(format!("nftables table inet {table}"));
         }
         Ok(deleted) => {
             let words = String::from_utf8_lossy(&deleted.stderr);
             removal
                 .errors
-                .push(format!("nftables table inet berth: {}", words.trim()));
+                .push(format!("nftables table inet {table}: {}", words.trim()));
         }
         Err(error) => removal.errors.push(format!("nft: {error}")),
     }

@@ -1,22 +1,23 @@
 //! A directory of manifests, watched live.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::manifest;
-use super::{Problem, Source, SourceError, State};
-use crate::services::object::{Id, Object};
+use self::files::Files;
+use super::{Source, SourceError, State};
 
 /// How long more changes are waited for after one, so that a copy of hundreds of files is read once.
 const SETTLE: Duration = Duration::from_millis(10);
@@ -24,36 +25,30 @@ const SETTLE: Duration = Duration::from_millis(10);
 /// How long at most, if changes do not end.
 const SETTLE_LIMIT: Duration = Duration::from_millis(200);
 
-/// A file that nobody has told of is read once it has not changed for so long: it may be half written.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long instead after a change that came out of the blue: most often it is the only one, and somebody waits for
+/// it.
+const SETTLE_FIRST: Duration = Duration::from_millis(1);
+
+/// After how long without one a change comes out of the blue.
+const CALM: Duration = Duration::from_millis(50);
 
 /// How often the directory is looked at though nothing was told: it may be on a file system that tells nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
-/// What tells one content of a file from another without reading it.
-type Stamp = (SystemTime, u64, u64);
-
-/// A file as it was last read.
-#[derive(Debug)]
-struct Known {
-    stamp: Stamp,
-    /// Its last good state.
-    objects: Vec<Arc<Object>>,
-    /// What is wrong with it now.
-    problem: Option<Problem>,
-}
 
 /// The source `dir:PATH`.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    files: BTreeMap<PathBuf, Known>,
+    /// Shared with the thread that reads them.
+    files: Arc<Mutex<Files>>,
     watch: Option<Watch>,
-    /// Files that were told to be written, whole.
+    /// Files that were told to be written, whole, or to be gone.
     told: BTreeSet<OsString>,
     begun: bool,
-    /// Whether all was read once: at the start nothing is waited for.
-    read_once: bool,
+    /// When all files were looked at; none if they have to be.
+    looked: Option<Instant>,
+    /// When the last change was told of.
+    changed: Option<Instant>,
 }
 
 /// The kernel's notices about the directory.
@@ -68,11 +63,12 @@ impl Directory {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            files: BTreeMap::new(),
+            files: Arc::new(Mutex::new(Files::of(path))),
             watch: None,
             told: BTreeSet::new(),
             begun: false,
-            read_once: false,
+            looked: None,
+            changed: None,
         }
     }
 
@@ -98,6 +94,8 @@ impl Directory {
         )]
         let readable = AsyncFd::with_interest(fd, Interest::READABLE)?;
         self.watch = Some(Watch { inotify, readable });
+        // What happened before that was told to nobody.
+        self.looked = None;
         Ok(())
     }
 
@@ -107,115 +105,58 @@ impl Directory {
             sleep(LOOK_AGAIN).await;
             return;
         };
+        let is_calm = self.changed.is_none_or(|at| at.elapsed() > CALM);
+        let settle = if is_calm { SETTLE_FIRST } else { SETTLE };
         let mut limit = LOOK_AGAIN;
         let mut first = None;
-        let mut replaced = false;
+        let (mut replaced, mut lost) = (false, false);
         while let Ok(Ok(mut ready)) = timeout(limit, watch.readable.readable()).await {
             let events = watch.inotify.read_events().unwrap_or_default();
             ready.clear_ready();
-            self.told
-                .extend(events.iter().filter_map(|event| event.name.clone()));
-            replaced |= events.iter().any(|event| {
+            for event in events {
                 let gone = AddWatchFlags::IN_DELETE_SELF
                     | AddWatchFlags::IN_MOVE_SELF
                     | AddWatchFlags::IN_IGNORED;
-                event.mask.intersects(gone)
-            });
-            limit = SETTLE;
+                replaced |= event.mask.intersects(gone);
+                lost |= event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
+                self.told.extend(event.name);
+            }
+            limit = settle;
             if first.get_or_insert_with(Instant::now).elapsed() > SETTLE_LIMIT {
                 break;
             }
         }
+        if first.is_some() {
+            self.changed = Some(Instant::now());
+        }
         if replaced {
             self.watch = None;
         }
+        if lost {
+            self.looked = None;
+        }
     }
 
-    /// Reads what is new, and tells all.
-    fn read(&mut self) -> io::Result<State> {
-        let mut found = BTreeMap::new();
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            let hidden = path
-                .file_name()
-                .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-            if hidden || !is_manifest(&path) {
-                continue;
-            }
-            // A link to a directory, or a file that is gone again.
-            if let Some(stamp) = stamp(&path) {
-                found.insert(path, stamp);
-            }
-        }
-        self.files.retain(|path, _| found.contains_key(path));
+    /// Reads what is new, on a thread where it may take its time.
+    async fn read(&mut self) -> io::Result<State> {
         let told = std::mem::take(&mut self.told);
-        for (path, stamp) in found {
-            let is_told = path.file_name().is_some_and(|name| told.contains(name));
-            let known = self.files.get(&path).map(|known| known.stamp);
-            let is_quiet = stamp.0.elapsed().is_ok_and(|age| age > QUIET);
-            if is_told || (known != Some(stamp) && (is_quiet || !self.read_once)) {
-                self.read_file(path, stamp);
+        let is_due = self.looked.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        let files = self.files.clone();
+        let state = spawn_blocking(move || {
+            // A panic while it was held leaves what was read before it.
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            if is_due {
+                files.look(&told)?;
+            } else {
+                files.look_at(&told);
             }
+            Ok::<_, io::Error>(files.tell())
+        });
+        let state = state.await.map_err(io::Error::other)??;
+        if is_due {
+            self.looked = Some(Instant::now());
         }
-        self.read_once = true;
-        Ok(self.state())
-    }
-
-    fn read_file(&mut self, path: PathBuf, stamp: Stamp) {
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        let place = path.display().to_string();
-        let parsed = match fs::read_to_string(&path) {
-            Ok(text) => manifest::parse(&text, is_json).map_err(|bad| Problem {
-                place,
-                document: bad.document,
-                error: bad.error,
-            }),
-            Err(error) => Err(Problem {
-                place,
-                document: 1,
-                error: error.to_string(),
-            }),
-        };
-        let known = self.files.remove(&path);
-        let last_good = known.map(|known| known.objects).unwrap_or_default();
-        let known = match parsed {
-            Ok(objects) => Known {
-                stamp,
-                objects: objects.into_iter().map(Arc::new).collect(),
-                problem: None,
-            },
-            Err(problem) => Known {
-                stamp,
-                objects: last_good,
-                problem: Some(problem),
-            },
-        };
-        self.files.insert(path, known);
-    }
-
-    /// All objects; of two with one name the one in the first file is taken.
-    fn state(&self) -> State {
-        let mut state = State::default();
-        let mut places: BTreeMap<Id, &Path> = BTreeMap::new();
-        for (path, known) in &self.files {
-            state.problems.extend(known.problem.clone());
-            for (index, object) in known.objects.iter().enumerate() {
-                let id = object.id();
-                if let Some(first) = places.get(&id) {
-                    state.problems.push(Problem {
-                        place: path.display().to_string(),
-                        document: index + 1,
-                        error: format!("metadata.name: {id} is in {} already", first.display()),
-                    });
-                    continue;
-                }
-                places.insert(id.clone(), path);
-                state.objects.insert(id, object.clone());
-            }
-        }
-        state
+        Ok(state)
     }
 }
 
@@ -229,25 +170,9 @@ impl Source for Directory {
             // Before reading: what changes in between is told. Without it there is the timer.
             self.watch().map_err(self.error())?;
         }
-        let read = self.read();
+        let read = self.read().await;
         read.map_err(self.error())
     }
-}
-
-fn is_manifest(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        ["yaml", "yml", "json"]
-            .iter()
-            .any(|known| extension == *known)
-    })
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path).ok()?;
-    metadata
-        .is_file()
-        .then(|| Some((metadata.modified().ok()?, metadata.len(), metadata.ino())))?
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 mod directory;
 mod manifest;
+mod plain;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use directory::Directory;
+#[cfg(test)]
+pub use manifest::parse;
 
 use super::object::{Id, Object};
 
@@ -21,19 +24,21 @@ pub struct Problem {
     pub error: String,
 }
 
-/// All that a source has to tell at a time.
+/// What a source has to tell at a time: all there is, or what has changed since it last told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     /// Objects by what they are known by.
     pub objects: BTreeMap<Id, Arc<Object>>,
-    /// What it could not use.
+    /// Those that are gone, where the objects are only those that have changed; none where they are all there are.
+    pub gone: Option<BTreeSet<Id>>,
+    /// All that it cannot use now.
     pub problems: Vec<Problem>,
 }
 
 /// Something that tells objects: a directory, and later a cluster's API.
 pub trait Source {
-    /// Waits until there may be something new, and tells all there is. The first call returns at once. A source
-    /// that cannot be read tells the error, and nothing is removed for the lack of it.
+    /// Waits until there may be something new, and tells it. The first call returns at once, with all there is. A
+    /// source that cannot be read tells the error, and nothing is removed for the lack of it.
     fn next(&mut self) -> impl Future<Output = Result<State, SourceError>> + Send;
 }
 

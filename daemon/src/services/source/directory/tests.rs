@@ -1,8 +1,10 @@
+use std::fs;
 use std::io::Write;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::services::object::{Id, Object};
 
 fn service(name: &str, port: &str) -> String {
     format!(
@@ -17,6 +19,7 @@ async fn begun() -> (TempDir, Directory, State) {
     fs::write(directory.path().join("notes.txt"), "nothing").unwrap();
     let mut source = Directory::new(directory.path());
     let state = source.next().await.unwrap();
+    assert_eq!(state.gone, None, "all there is");
     (directory, source, state)
 }
 
@@ -24,40 +27,55 @@ fn names(state: &State) -> Vec<String> {
     state.objects.keys().map(ToString::to_string).collect()
 }
 
-/// The next state that is as wanted: one event may come in two.
-async fn next_with(source: &mut Directory, wanted: impl Fn(&State) -> bool) -> State {
+/// Takes in what was told, as whoever follows a source does.
+fn take(all: &mut State, told: State) {
+    match told.gone {
+        None => all.objects = told.objects,
+        Some(gone) => {
+            all.objects.retain(|id, _| !gone.contains(id));
+            all.objects.extend(told.objects);
+        }
+    }
+    all.problems = told.problems;
+}
+
+/// Follows the source until all that it has told is as wanted: one event may come in two.
+async fn follow(source: &mut Directory, all: &mut State, wanted: impl Fn(&State) -> bool) {
     loop {
-        let state = source.next().await.unwrap();
-        if wanted(&state) {
-            return state;
+        take(all, source.next().await.unwrap());
+        if wanted(all) {
+            return;
         }
     }
 }
 
 #[tokio::test]
 async fn files_come_change_and_go() {
-    let (directory, mut source, state) = begun().await;
+    let (directory, mut source, mut state) = begun().await;
     assert_eq!(names(&state), ["Service default/a"]);
     let path = directory.path().join("b.yml");
     fs::write(directory.path().join(".b.new"), service("b", "80")).unwrap();
     fs::rename(directory.path().join(".b.new"), &path).unwrap();
-    let state = next_with(&mut source, |state| state.objects.len() == 2).await;
+    follow(&mut source, &mut state, |state| state.objects.len() == 2).await;
     assert_eq!(names(&state), ["Service default/a", "Service default/b"]);
     fs::write(&path, service("c", "80")).unwrap();
-    next_with(&mut source, |state| {
+    follow(&mut source, &mut state, |state| {
         names(state) == ["Service default/a", "Service default/c"]
     })
     .await;
     fs::remove_file(&path).unwrap();
-    next_with(&mut source, |state| names(state) == ["Service default/a"]).await;
+    follow(&mut source, &mut state, |state| {
+        names(state) == ["Service default/a"]
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_file_with_an_error_keeps_its_last_good_state() {
-    let (directory, mut source, _) = begun().await;
+    let (directory, mut source, mut state) = begun().await;
     let bad = service("a", "80") + "---\n" + &service("b", "eighty");
     fs::write(directory.path().join("a.yaml"), bad).unwrap();
-    let state = next_with(&mut source, |state| !state.problems.is_empty()).await;
+    follow(&mut source, &mut state, |state| !state.problems.is_empty()).await;
     assert_eq!(names(&state), ["Service default/a"]);
     let [problem] = &state.problems[..] else {
         panic!("{:?}", state.problems)
@@ -68,22 +86,22 @@ async fn a_file_with_an_error_keeps_its_last_good_state() {
         "{problem:?}"
     );
     fs::write(directory.path().join("a.yaml"), service("b", "80")).unwrap();
-    let state = next_with(&mut source, |state| state.problems.is_empty()).await;
+    follow(&mut source, &mut state, |state| state.problems.is_empty()).await;
     assert_eq!(names(&state), ["Service default/b"]);
 }
 
 #[tokio::test]
 async fn a_file_that_is_being_written_is_not_read() {
-    let (directory, mut source, _) = begun().await;
+    let (directory, mut source, mut state) = begun().await;
     let path = directory.path().join("a.yaml");
     // Open and empty, as between an editor's truncation and its writing.
     let mut open = fs::File::create(&path).unwrap();
     fs::write(directory.path().join("b.yaml"), service("b", "80")).unwrap();
-    let state = next_with(&mut source, |state| state.objects.len() == 2).await;
+    follow(&mut source, &mut state, |state| state.objects.len() == 2).await;
     assert_eq!(names(&state), ["Service default/a", "Service default/b"]);
     open.write_all(service("d", "80").as_bytes()).unwrap();
     drop(open);
-    next_with(&mut source, |state| {
+    follow(&mut source, &mut state, |state| {
         names(state) == ["Service default/b", "Service default/d"]
     })
     .await;
@@ -91,15 +109,61 @@ async fn a_file_that_is_being_written_is_not_read() {
 
 #[tokio::test]
 async fn of_two_of_one_name_the_first_file_counts() {
-    let (directory, mut source, _) = begun().await;
+    let (directory, mut source, mut state) = begun().await;
     fs::write(directory.path().join("b.yaml"), service("a", "81")).unwrap();
-    let state = next_with(&mut source, |state| !state.problems.is_empty()).await;
+    follow(&mut source, &mut state, |state| !state.problems.is_empty()).await;
     assert_eq!(state.objects.len(), 1);
     assert!(
         state.problems[0].error.contains("a.yaml already"),
         "{:?}",
         state.problems
     );
+}
+
+#[tokio::test]
+async fn what_is_told_is_what_has_changed() {
+    let (directory, mut source, mut state) = begun().await;
+    fs::write(directory.path().join("b.yaml"), service("b", "80")).unwrap();
+    follow(&mut source, &mut state, |state| state.objects.len() == 2).await;
+    fs::write(directory.path().join("b.yaml"), service("c", "80")).unwrap();
+    let told = source.next().await.unwrap();
+    assert_eq!(names(&told), ["Service default/c"]);
+    let gone: Vec<_> = told.gone.iter().flatten().map(Id::to_string).collect();
+    assert_eq!(gone, ["Service default/b"]);
+}
+
+#[tokio::test]
+async fn the_second_counts_once_the_first_is_gone() {
+    let (directory, mut source, mut state) = begun().await;
+    let twice = service("a", "81") + "---\n" + &service("a", "82");
+    fs::write(directory.path().join("b.yaml"), twice).unwrap();
+    let port = |state: &State| match state.objects.values().next().map(AsRef::as_ref) {
+        Some(Object::Service(service)) => service.ports[0].port,
+        other => panic!("{other:?}"),
+    };
+    follow(&mut source, &mut state, |state| state.problems.len() == 2).await;
+    assert_eq!(port(&state), 80);
+    fs::remove_file(directory.path().join("a.yaml")).unwrap();
+    follow(&mut source, &mut state, |state| state.problems.len() == 1).await;
+    assert_eq!(port(&state), 81);
+    assert!(state.problems[0].error.contains("b.yaml already"));
+    fs::remove_file(directory.path().join("b.yaml")).unwrap();
+    follow(&mut source, &mut state, |state| state.objects.is_empty()).await;
+    assert_eq!(state.problems, []);
+}
+
+#[tokio::test]
+async fn many_files_are_read_at_once_and_each_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..500 {
+        let path = directory.path().join(format!("{number:03}.yaml"));
+        let port = if number == 321 { "no" } else { "80" };
+        fs::write(path, service(&format!("s{number:03}"), port)).unwrap();
+    }
+    let mut source = Directory::new(directory.path());
+    let state = source.next().await.unwrap();
+    assert_eq!(state.objects.len(), 499);
+    assert!(state.problems[0].place.ends_with("321.yaml"));
 }
 
 #[tokio::test]
