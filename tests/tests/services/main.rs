@@ -3,17 +3,20 @@
 //! Natively and in the VM; each test has a BPF file system and a cgroup of its own.
 
 mod health;
+mod lan;
+mod outside;
 mod rig;
+mod sockets;
+mod switched;
+mod upgrade;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use rig::{LIMIT, NODE_V4, NODE_V6, Rig, service};
 use serde_json::json;
-use tests::node::Node;
 use tests::wait;
 
 const FAMILIES: [(bool, &str, &str); 2] =
@@ -392,22 +395,10 @@ fn uninstall_leaves_nothing_pinned_and_nothing_attached() -> Result<()> {
     rig.await_answers(&rig.node.netns, at, |line| line.starts_with("b0"))?;
     rig.node.stop_berthd()?;
     rig.await_answers(&rig.node.netns, at, |line| line.starts_with("b0"))?;
-    let removed = uninstall(&rig.node, &rig.bpf_dir())?;
+    let removed = rig.uninstall()?;
     ensure!(removed.contains("links/connect4"), "{removed}");
     ensure!(removed.contains("maps/SERVICES"), "{removed}");
     ensure!(!rig.bpf_dir().exists(), "pins are left");
     rig.await_answers(&rig.node.netns, at, |line| line.starts_with("error"))?;
     Ok(())
-}
-
-fn uninstall(node: &Node, bpf_dir: &Path) -> Result<String> {
-    let mut command = node.netns.command(tests::binaries::berthd()?);
-    command
-        .arg("uninstall")
-        .arg("--state-dir")
-        .arg(node.state_dir());
-    command.arg("--bpf-dir").arg(bpf_dir);
-    let output = command.output()?;
-    ensure!(output.status.success(), "{output:?}");
-    Ok(String::from_utf8(output.stdout)?)
 }

@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::lan::Lan;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::bpffs::{BpfFs, Cgroup};
 use tests::netns::Netns;
-use tests::node::{Node, Pod};
+use tests::node::{BRIDGE, Node, Pod};
+use tests::ovs::Datapath;
+use tests::rig::Strategy;
 use tests::traffic::Answerer;
 use tests::wait;
 
@@ -18,10 +21,14 @@ use tests::wait;
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Where backends listen.
-const BACKEND: u16 = 8080;
+pub const BACKEND: u16 = 8080;
 /// An address of the node that others would reach it by.
 pub const NODE_V4: &str = "192.0.2.10";
 pub const NODE_V6: &str = "2001:db8::10";
+
+/// The gateway of pods on a switch.
+pub const GATEWAY_V4: &str = "10.88.0.1";
+pub const GATEWAY_V6: &str = "fd00:88::1";
 
 /// A node with routed pods, a directory of manifests, and a daemon that programs them.
 pub struct Rig {
@@ -41,11 +48,44 @@ impl Rig {
     }
 
     pub fn without_daemon(count: usize) -> Result<Self> {
-        let mut node = Node::routed()?;
+        Self::on(Node::routed()?, count)
+    }
+
+    /// With a wire around the node; see [`Lan`].
+    pub fn on_a_wire(count: usize) -> Result<(Self, Lan)> {
+        let node = Node::routed()?;
+        let lan = Lan::around(&node)?;
+        Ok((Self::on(node, count)?, lan))
+    }
+
+    /// With a wire, and the other node behind a narrower one; see [`Lan::narrow`].
+    pub fn on_a_narrow_wire(count: usize, mtu: u32) -> Result<(Self, Lan)> {
+        let node = Node::routed()?;
+        let lan = Lan::around(&node)?;
+        lan.narrow(&node, mtu)?;
+        Ok((Self::on(node, count)?, lan))
+    }
+
+    /// With a wire, and pods on a switch whose own port is their gateway.
+    pub fn on_a_switch(count: usize, strategy: Strategy) -> Result<(Self, Lan)> {
+        let mut node = Node::switched(Datapath::Userspace, strategy)?;
+        let lan = Lan::around(&node)?;
+        node.config_mut()["isGateway"] = json!(true);
+        node.config_mut()["isDefaultGateway"] = json!(true);
+        // The gateway's addresses stay after the last pod; here they are there before the first.
+        node.netns.sh(&format!(
+            "ip addr add {GATEWAY_V4}/16 dev {BRIDGE}; ip addr add {GATEWAY_V6}/64 dev {BRIDGE} nodad; ip link set {BRIDGE} up"
+        ))?;
+        Ok((Self::on(node, count)?, lan))
+    }
+
+    fn on(mut node: Node, count: usize) -> Result<Self> {
         node.netns.sh(&format!(
             "ip addr add {NODE_V4}/32 dev lo; ip addr add {NODE_V6}/128 dev lo nodad"
         ))?;
         node.renew_guard()?;
+        let bpf = BpfFs::new()?;
+        node.config_mut()["bpfDir"] = json!(bpf.path().join("berth"));
         let mut backends = Vec::new();
         for n in 0..count {
             let name = format!("b{n}");
@@ -58,7 +98,7 @@ impl Rig {
             node,
             manifests: tempfile::tempdir()?,
             cgroup: Cgroup::new("services")?,
-            bpf: BpfFs::new()?,
+            bpf,
             backends,
         })
     }
@@ -68,6 +108,11 @@ impl Rig {
     }
 
     pub fn start(&mut self) -> Result<()> {
+        self.start_with(&[])
+    }
+
+    /// With more arguments for the daemon.
+    pub fn start_with(&mut self, more: &[&str]) -> Result<()> {
         let services = format!("dir:{}", self.manifests.path().display());
         let (bpf, cgroup) = (self.bpf_dir(), self.cgroup.path().to_owned());
         let (bpf, cgroup) = (bpf.display().to_string(), cgroup.display().to_string());
@@ -76,12 +121,18 @@ impl Rig {
             "--services", &services, "--bpf-dir", &bpf, "--cgroup", &cgroup,
             "--node-name", "n1", "--nodeport-addresses", "192.0.2.0/24,2001:db8::/32",
         ];
+        let arguments: Vec<&str> = arguments.into_iter().chain(more.iter().copied()).collect();
         self.node.spawn_berthd(&arguments)?;
         wait::until_ok(LIMIT, "the first sync", || {
             let status = self.ask("status")?;
             ensure!(!status["services"]["syncedAtUs"].is_null(), "{status}");
             Ok(())
         })
+    }
+
+    /// The pod of a backend.
+    pub fn pod(&self, number: usize) -> &Pod {
+        &self.backends[number].0
     }
 
     /// The answer of `berthctl -o json`.
@@ -124,6 +175,12 @@ impl Rig {
         })
     }
 
+    /// Where a backend listens, in both families.
+    pub fn backend(&self, number: usize) -> [SocketAddr; 2] {
+        let pod = &self.backends[number].0;
+        [pod.v4(), pod.v6()].map(|address| SocketAddr::new(address, BACKEND))
+    }
+
     /// Asks from a namespace, `times` times; one line for each answer.
     pub fn talk(
         &self,
@@ -153,8 +210,58 @@ impl Rig {
         })
     }
 
+    /// As [`Rig::talk`], from where no socket program is in force: what leaves is what was asked for.
+    pub fn talk_bare(
+        &self,
+        from: &Netns,
+        how: &str,
+        to: &str,
+        port: u16,
+        times: usize,
+    ) -> Result<Vec<String>> {
+        let (port, times) = (port.to_string(), times.to_string());
+        let printed = from.output(env!("CARGO_BIN_EXE_talk"), [how, to, &port, &times])?;
+        Ok(printed.lines().map(str::to_owned).collect())
+    }
+
+    /// As [`Rig::await_answers`], from there.
+    pub fn await_bare(
+        &self,
+        from: &Netns,
+        (how, to, port): (&str, &str, u16),
+        good: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        wait::until_ok(LIMIT, &format!("{how} to {to} port {port}"), || {
+            let answers = self.talk_bare(from, how, to, port, 4)?;
+            ensure!(answers.iter().all(|answer| good(answer)), "{answers:?}");
+            Ok(())
+        })
+    }
+
+    /// How often a verdict was given so far.
+    pub fn verdict(&self, name: &str) -> Result<u64> {
+        let answer = self.ask("services")?;
+        answer["verdicts"][name]
+            .as_u64()
+            .with_context(|| format!("{name} is not among {}", answer["verdicts"]))
+    }
+
+    /// `berthd uninstall`; what it says.
+    pub fn uninstall(&self) -> Result<String> {
+        let mut command = self.node.netns.command(tests::binaries::berthd()?);
+        command
+            .arg("uninstall")
+            .arg("--state-dir")
+            .arg(self.node.state_dir());
+        command.arg("--bpf-dir").arg(self.bpf_dir());
+        let output = command.output()?;
+        ensure!(output.status.success(), "{output:?}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     pub fn finish(mut self) -> Result<()> {
         self.node.stop_berthd()?;
+        self.uninstall()?;
         for (pod, v4, v6) in self.backends {
             drop((v4, v6));
             self.node.del_pod(pod)?;
