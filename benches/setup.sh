@@ -3,7 +3,8 @@
 #
 #   setup.sh peers     the reference CNI plugins, built from their Go modules
 #   setup.sh traffic   iperf3 and sockperf, from Debian
-#   setup.sh           both
+#   setup.sh proxies   what kube-proxy and its API server need beside them, from Debian
+#   setup.sh           all of it
 #
 # The peers go to a cache outside the source tree, one folder per version, so
 # that a clean clone on the same machine finds them. The last line of `peers`
@@ -55,9 +56,10 @@ peers() {
     printf '%s\n' "$cache"
 }
 
-traffic() {
+# Programs that Debian has in packages of the same name.
+packages() {
     local missing=() tool
-    for tool in iperf3 sockperf; do
+    for tool in "$@"; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     [[ ${#missing[@]} -gt 0 ]] || return 0
@@ -69,9 +71,14 @@ traffic() {
         fail "could not install ${missing[*]}"
 }
 
+traffic() { packages iperf3 sockperf; }
+
+proxies() { packages curl iptables openssl; }
+
 case ${1:-all} in
     peers) peers ;;
     traffic) traffic ;;
-    all) traffic; peers ;;
-    *) fail "unknown part '$1': peers, traffic or nothing for both" ;;
+    proxies) proxies ;;
+    all) traffic; proxies; peers ;;
+    *) fail "unknown part '$1': peers, traffic, proxies or nothing for all" ;;
 esac

@@ -2,7 +2,8 @@
 //!
 //! `bench-cni` times the plugin against the reference plugins, the outage of
 //! pods while Open vSwitch restarts, and what the programs cost. `bench-ports`
-//! compares the data paths of the port strategies. Each measurement is a file;
+//! compares the data paths of the port strategies, `bench-services` what Services
+//! cost. Each measurement is a file;
 //! all of them report through [`report`].
 
 pub mod cni;
@@ -14,6 +15,7 @@ pub mod plugin;
 pub mod ports;
 pub mod programs;
 pub mod report;
+pub mod services;
 pub mod setting;
 pub mod stats;
 pub mod wire;

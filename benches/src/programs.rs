@@ -79,7 +79,7 @@ impl Programs {
 }
 
 /// Where a tmpfs is: `/run` is one on a machine that systemd started, but not in every container.
-fn in_memory() -> &'static str {
+pub(crate) fn in_memory() -> &'static str {
     let candidates = ["/run", "/dev/shm"];
     let found = candidates
         .into_iter()

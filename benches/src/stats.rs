@@ -33,13 +33,16 @@ pub fn worst(values: &[f64]) -> Option<f64> {
 ///
 /// Rounds that only one side has, and rounds where `b` is zero, do not count.
 pub fn pairwise_ratio(a: &[f64], b: &[f64]) -> Option<f64> {
-    let ratios: Vec<f64> = a
-        .iter()
+    median(&pairwise_ratios(a, b))
+}
+
+/// Each `a[i] / b[i]`, as in [`pairwise_ratio`].
+pub fn pairwise_ratios(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter()
         .zip(b)
         .filter(|&(_, &b)| b != 0.0)
         .map(|(a, b)| a / b)
-        .collect();
-    median(&ratios)
+        .collect()
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {

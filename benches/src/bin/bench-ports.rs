@@ -112,6 +112,6 @@ fn exists(path: Path, datapath: Datapath) -> bool {
                 .as_ref()
                 .is_some_and(|wanted| wanted.matches(s.name(), false))
         }),
-        Path::Internal | Path::Bridge | Path::Pair => true,
+        Path::Internal | Path::Bridge | Path::Pair | Path::Routed | Path::Unaided => true,
     }
 }

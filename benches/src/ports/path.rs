@@ -1,10 +1,10 @@
 //! The ways from one pod to another, laid out ready for traffic.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use tests::netns::Netns;
 use tests::ovs::{Datapath, Ovs};
 use tests::rig::Strategy;
@@ -13,6 +13,8 @@ use tests::wait;
 use crate::contender::{self, BRIDGE, Contender};
 use crate::node_daemon::NodeDaemon;
 use crate::programs::Programs;
+use crate::services::manifests;
+use crate::services::node::ServiceNode;
 use crate::wire;
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 99, 255, 1);
@@ -31,6 +33,10 @@ pub enum Path {
     Bond,
     /// berth's macvlan over the internal port.
     Macvlan,
+    /// berth's routed ports, with Services on: programs at the host ends pass packets from one to the other.
+    Routed,
+    /// The same routed ports by themselves: the host's stack routes.
+    Unaided,
     /// A Linux bridge with veths.
     Bridge,
     /// One veth pair with nothing between: the limit.
@@ -64,9 +70,29 @@ enum Between {
         _daemon: Option<NodeDaemon>,
         _contender: Box<Contender>,
     },
+    Services {
+        _node: Box<ServiceNode>,
+    },
 }
 
 impl Laid {
+    /// Wait until packets go past the host's stack: one hop less on them than on those that it routes.
+    fn await_fast_path(&self) -> Result<()> {
+        let Between::Services { _node: node } = &self._between else {
+            return Ok(());
+        };
+        let passed = || -> Result<u64> {
+            let verdicts = node.verdicts()?;
+            Ok(verdicts["packet_local"].as_u64().unwrap_or_default())
+        };
+        wait::until_ok(Duration::from_secs(30), "the fast path", || {
+            let before = passed()?;
+            self.await_answer()?;
+            ensure!(passed()? > before, "{}", node.verdicts()?);
+            Ok(())
+        })
+    }
+
     /// Wait until the server's pod answers the client's: a port that nobody listens on refuses at once.
     fn await_answer(&self) -> Result<()> {
         let target = SocketAddr::from((self.address, 9));
@@ -93,6 +119,8 @@ impl Path {
             Path::Rename => "OVS, renamed internal port (berth)",
             Path::Bond => "OVS, bond over internal port (berth)",
             Path::Macvlan => "OVS, macvlan over internal port (berth)",
+            Path::Routed => "routed veth, Services on (berth)",
+            Path::Unaided => "routed veth (berth)",
             Path::Bridge => "Linux bridge + veth",
             Path::Pair => "one veth pair, nothing between",
         }
@@ -103,6 +131,7 @@ impl Path {
     /// # Errors
     /// When anything that it is made of fails.
     pub fn lay(self, programs: &Programs, datapath: Datapath) -> Result<Laid> {
+        let cannot = || format!("cannot lay the path {}", self.label());
         let (client, server) = (Netns::new("client")?, Netns::new("server")?);
         let laid = match self {
             Path::Veth => berth(programs, Strategy::Veth, datapath, client, server),
@@ -110,12 +139,42 @@ impl Path {
             Path::Bond => berth(programs, Strategy::Bond, datapath, client, server),
             Path::Macvlan => berth(programs, Strategy::Macvlan, datapath, client, server),
             Path::Internal => internal(datapath, client, server),
+            Path::Routed => return routed(true).with_context(cannot),
+            Path::Unaided => return routed(false).with_context(cannot),
             Path::Bridge => bridge(client, server),
             Path::Pair => pair(client, server),
         };
         laid.and_then(|laid| laid.await_answer().map(|()| laid))
-            .with_context(|| format!("cannot lay the path {}", self.label()))
+            .with_context(cannot)
     }
+}
+
+/// Two routed pods of a node, with berthd and a Service if `services`: then each packet is looked at as on any node.
+fn routed(services: bool) -> Result<Laid> {
+    let mut node = ServiceNode::everywhere()?;
+    let client = node.node.add_pod("client")?;
+    let server = node.node.add_pod("server")?;
+    let IpAddr::V4(address) = server.v4() else {
+        bail!("the server's pod has no IPv4 address");
+    };
+    if services {
+        let text = manifests::text(0, &[address]);
+        manifests::put(node.folder(), 0, &text)?;
+        node.start(&[])?;
+    }
+    let laid = Laid {
+        client: client.netns,
+        server: server.netns,
+        address,
+        _between: Between::Services {
+            _node: Box::new(node),
+        },
+    };
+    laid.await_answer()?;
+    if services {
+        laid.await_fast_path()?;
+    }
+    Ok(laid)
 }
 
 fn pair(client: Netns, server: Netns) -> Result<Laid> {
