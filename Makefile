@@ -7,12 +7,12 @@ BIN := target/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help build install-deps demo test test-vm bench-cni bench-ports vm clean
+.PHONY: help build install-deps demo test test-vm test-oracle bench-cni bench-ports bench-services vm clean
 
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-## make demo         install what is missing, build, and show a pod's port surviving the loss of vswitchd
+## make demo         install what is missing, build, and show ports surviving vswitchd, and Services
 demo:
 	@rig/demo.sh
 
@@ -23,6 +23,10 @@ test:
 ## make test-vm      every scenario in the VM, for the kernel datapath (hours); FILTER=s04 narrows it down
 test-vm:
 	@rig/test-vm.sh
+
+## make test-oracle  the verdicts for Services against the real kube-proxy's, as a table (needs Go); FILTER narrows it down
+test-oracle:
+	@rig/oracle.sh $(FILTER)
 
 ## make build        static release programs in target/release: berth and its links, berthd, berthctl
 build:
@@ -40,12 +44,16 @@ bench-cni: build
 bench-ports: build
 	@rig/bench.sh ports $(ARGS)
 
+## make bench-services connections, forwarding and scale of Services against the real kube-proxy (needs Go), as tables
+bench-services: build
+	@rig/bench.sh services $(ARGS)
+
 ## make vm RUN='…'   run one command inside the VM; KERNEL=6.12 or 6.1
 KERNEL ?= 6.12
 vm:
 	@rig/install-deps.sh test
 	@VM_VERBOSE=1 rig/vm.sh --kernel $(KERNEL) -- bash -c '$(or $(RUN),uname -a)'
 
-## make clean        remove what was built; the VM's kernels stay in ~/.cache/berth
+## make clean        remove what was built; the VM's kernels and kube-proxy stay in ~/.cache/berth
 clean:
 	@cargo clean --quiet

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The benches: `bench.sh cni|ports [options of the bench]...`. The release programs must be built.
+# The benches: `bench.sh cni|ports|services [options of the bench]...`. The release programs must be built.
 
 . "$(dirname "$0")/common.sh"
 
-what="${1:?cni or ports}"
+what="${1:?cni, ports or services}"
 shift
 need_root "the benches make network namespaces and run a private Open vSwitch"
 cd "$ROOT"
@@ -23,6 +23,43 @@ if [ -n "${out:-}" ]; then
     mkdir -p "$(dirname "$out")"
     share=(--share "$(dirname "$out")")
 fi
+
+# Whether a part of the bench is among those asked for with --only; all are when none was.
+asked() {
+    local parts="" argument previous=""
+    for argument in "${arguments[@]}"; do
+        case "$previous=$argument" in
+            --only=*) parts+=",$argument" ;;
+            *=--only=*) parts+=",${argument#--only=}" ;;
+        esac
+        previous="$argument"
+    done
+    [ -z "$parts" ] || [[ "$parts," == *",$1,"* ]]
+}
+arguments=("$@")
+
+# Services: what counts milliseconds is measured here, what compares path lengths in the VM under virtual time.
+services() {
+    local rules
+    if asked connections || asked forwarding; then
+        step "what kube-proxy needs" benches/setup.sh proxies
+        BERTH_KUBE_DIR="$(rig/kube.sh | tail -n 1)"
+        export BERTH_KUBE_DIR
+    fi
+    if asked connections || asked scale; then
+        step "on this machine" "$bench" "$@"
+    fi
+    if asked forwarding || asked local; then
+        step "traffic programs" benches/setup.sh traffic
+        if asked forwarding; then
+            rules="$(dirname "$bench")/kube-proxy-rules.nft"
+            step "rules of kube-proxy" "$bench" --record "$rules"
+            export BERTH_KUBE_RULES="$rules"
+        fi
+        step "in the VM under virtual time" rig/vm.sh --icount --limit 7200 "${share[@]}" -- "$bench" "$@"
+    fi
+}
+
 case "$what" in
     cni)
         step "reference plugins" benches/setup.sh peers
@@ -33,5 +70,6 @@ case "$what" in
         step "traffic programs" benches/setup.sh traffic
         step "in the VM under virtual time" rig/vm.sh --icount --limit 7200 "${share[@]}" -- "$bench" "$@"
         ;;
-    *) die "no bench $what: cni or ports" ;;
+    services) services "$@" ;;
+    *) die "no bench $what: cni, ports or services" ;;
 esac

@@ -2,12 +2,17 @@
 # Installs what is missing: Debian packages, and the Rust toolchain of rust-toolchain.toml. Quick when nothing is.
 #   install-deps.sh demo   what builds and shows berth
 #   install-deps.sh test   that, and what the suites and the VM need
+#   install-deps.sh oracle what builds berth, and what the comparison with kube-proxy needs besides Go
 
 . "$(dirname "$0")/common.sh"
 
 what="${1:-test}"
 packages=(ca-certificates gcc git iproute2 libc6-dev nftables openvswitch-switch procps)
-[ "$what" = demo ] || packages+=(busybox-static cpio kmod qemu-system-x86 strace xz-utils)
+case "$what" in
+    demo) ;;
+    oracle) packages+=(curl iputils-ping openssl util-linux) ;;
+    *) packages+=(busybox-static cpio kmod qemu-system-x86 strace xz-utils) ;;
+esac
 
 # No service is started: each test has an Open vSwitch of its own. A policy that is there already is respected.
 policy=/usr/sbin/policy-rc.d
