@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use abi::{Address, Backend, Frontend, MaglevKey, MemberKey, Service, SlotKey, SourceRange};
+use abi::{Address, Backend, Frontend, Service, SourceRange};
 
 use crate::error::Result;
 use crate::maglev;
@@ -105,53 +105,6 @@ impl<S: Store> Tables<S> {
         };
         tables.take_over(found)?;
         Ok(tables)
-    }
-
-    fn take_over(&mut self, found: Snapshot) -> Result<()> {
-        let mut backends: BTreeMap<u32, BTreeMap<u32, Backend>> = BTreeMap::new();
-        for (key, backend) in &found.slots {
-            let set = backends.entry(key.set).or_default();
-            set.insert(key.slot, *backend);
-        }
-        for (frontend, service) in found.services {
-            self.next_port = self.next_port.max(service.port_id.saturating_add(1));
-            let programmed = Programmed {
-                service,
-                owner: None,
-            };
-            self.frontends.insert(frontend, programmed);
-            for (set, count) in sides(&service) {
-                self.sets
-                    .entry(set)
-                    .or_insert_with(|| Set {
-                        content: whole(set, count, &backends, &found.members, &found.maglev),
-                        users: 0,
-                    })
-                    .users += 1;
-            }
-        }
-        for (id, set) in &self.sets {
-            self.by_content.insert(set.content.clone(), *id);
-        }
-        let ids: BTreeSet<u32> = self.sets.keys().copied().collect();
-        let known = |set: &u32| ids.contains(set);
-        let slots: Vec<_> = found.slots.keys().filter(|key| !known(&key.set)).collect();
-        let members: Vec<_> = found
-            .members
-            .iter()
-            .filter(|key| !known(&key.set))
-            .collect();
-        for key in slots {
-            self.store.delete_slot(*key)?;
-        }
-        for key in members {
-            self.store.delete_member(*key)?;
-        }
-        for key in found.maglev.iter().filter(|key| !known(&key.set)) {
-            self.store.delete_maglev(*key)?;
-        }
-        self.found_sources = found.sources;
-        Ok(())
     }
 
     /// Makes ports what they should be; `None`: makes one gone. All that should be there is
@@ -273,43 +226,6 @@ impl<S: Store> Tables<S> {
         id
     }
 
-    /// Writes the networks that may use a port, before the frontends that ask for them.
-    fn put_sources(&mut self, key: &PortKey, wanted: &PortTable) -> Result<()> {
-        let Some(port) = self.ports.get_mut(key) else {
-            return Ok(());
-        };
-        for (address, bits) in &wanted.sources {
-            if port.sources.insert((*address, *bits)) {
-                let range = SourceRange {
-                    port_id: port.id,
-                    address: *address,
-                };
-                self.store.put_source(range, *bits)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes those it should not have any more.
-    fn delete_sources(&mut self, key: &PortKey, wanted: &PortTable) -> Result<()> {
-        let Some(port) = self.ports.get_mut(key) else {
-            return Ok(());
-        };
-        let gone = port
-            .sources
-            .iter()
-            .filter(|it| !wanted.sources.contains(it));
-        for (address, bits) in gone.copied().collect::<Vec<_>>() {
-            let range = SourceRange {
-                port_id: port.id,
-                address,
-            };
-            self.store.delete_source(range, bits)?;
-            port.sources.remove(&(address, bits));
-        }
-        Ok(())
-    }
-
     fn put_frontends(&mut self, key: &PortKey, port_id: u32, wanted: &PortTable) -> Result<()> {
         let mut written: BTreeMap<(bool, usize), Written> = BTreeMap::new();
         for (frontend, target) in &wanted.frontends {
@@ -392,79 +308,6 @@ impl<S: Store> Tables<S> {
             }
         }
     }
-
-    /// The set with that content, written if there is none; zero for nobody.
-    fn set(&mut self, content: Content) -> Result<Written> {
-        let count = u32::try_from(content.backends.len()).unwrap_or(u32::MAX);
-        if count == 0 {
-            return Ok(Written::default());
-        }
-        let maglev = content.maglev;
-        let written = |id| Written { id, count, maglev };
-        if let Some(id) = self.by_content.get(&content) {
-            return Ok(written(*id));
-        }
-        let id = self.fresh_set();
-        // Known before it is written: a failure half-way leaves it to the sweep.
-        let set = Set {
-            content: content.clone(),
-            users: 0,
-        };
-        self.sets.insert(id, set);
-        self.unused.insert(id);
-        for (slot, backend) in (0..).zip(&content.backends) {
-            self.store.put_slot(SlotKey { set: id, slot }, *backend)?;
-            if content.members {
-                self.store.put_member(MemberKey {
-                    set: id,
-                    backend: *backend,
-                })?;
-            }
-        }
-        if maglev != 0 {
-            for (part, slots) in (0..).zip(maglev::parts(&content.backends)) {
-                self.store.put_maglev(MaglevKey { set: id, part }, &slots)?;
-            }
-        }
-        self.by_content.insert(content, id);
-        Ok(written(id))
-    }
-
-    fn fresh_set(&mut self) -> u32 {
-        loop {
-            let id = self.next_set;
-            self.next_set = self.next_set.checked_add(1).unwrap_or(1);
-            if !self.sets.contains_key(&id) {
-                return id;
-            }
-        }
-    }
-
-    /// Removes the sets that nobody uses.
-    fn sweep(&mut self) -> Result<()> {
-        for id in std::mem::take(&mut self.unused) {
-            if self.sets.get(&id).is_none_or(|set| set.users != 0) {
-                continue;
-            }
-            let Some(set) = self.sets.remove(&id) else {
-                continue;
-            };
-            if self.by_content.get(&set.content) == Some(&id) {
-                self.by_content.remove(&set.content);
-            }
-            for part in 0..set.content.parts() {
-                self.store.delete_maglev(MaglevKey { set: id, part })?;
-            }
-            let members = set.content.members;
-            for (slot, backend) in (0..).zip(set.content.backends) {
-                self.store.delete_slot(SlotKey { set: id, slot })?;
-                if members {
-                    self.store.delete_member(MemberKey { set: id, backend })?;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The sets a frontend points at, with the sizes it believes them to have.
@@ -477,36 +320,9 @@ fn sides(service: &Service) -> impl Iterator<Item = (u32, u32)> + use<> {
     .filter(|(_, count)| *count != 0)
 }
 
-/// A set as an earlier run has left it.
-fn whole(
-    set: u32,
-    count: u32,
-    backends: &BTreeMap<u32, BTreeMap<u32, Backend>>,
-    members: &BTreeSet<MemberKey>,
-    parts: &BTreeSet<MaglevKey>,
-) -> Content {
-    let there = backends.get(&set);
-    let of_set: Vec<Backend> = (0..count)
-        .filter_map(|slot| there?.get(&slot).copied())
-        .collect();
-    let has_members = of_set.iter().any(|backend| {
-        members.contains(&MemberKey {
-            set,
-            backend: *backend,
-        })
-    });
-    let has_table = parts.contains(&MaglevKey { set, part: 0 });
-    Content {
-        maglev: if has_table {
-            maglev::size(of_set.len())
-        } else {
-            0
-        },
-        backends: of_set,
-        members: has_members,
-    }
-}
-
 mod now;
+mod sets;
+mod sources;
+mod take_over;
 #[cfg(test)]
 mod tests;

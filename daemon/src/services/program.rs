@@ -1,17 +1,17 @@
 //! From objects to the kernel: reads the source, and writes what has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use abi::{Frontend, names};
+use abi::names;
 use dataplane::flows::{Flows, Swept};
 use dataplane::loader::Dataplane;
 use dataplane::maps::Maps;
 use dataplane::sync::Tables;
 use dataplane::tables::{PortKey, PortTable};
-use netlink::{LinkMonitor, Netlink, Netns};
+use netlink::{Netlink, Netns};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -20,7 +20,7 @@ use super::cut::Cuts;
 use super::index::Index;
 use super::node::{Addresses, Here, Network, NodePortAddresses};
 use super::object::Name;
-use super::packet::{Families, Packets, Wanted, host_port};
+use super::packet::{Packets, Wanted};
 use super::pulse::Pulse;
 use super::source::{Problem, Source, SourceError, State};
 use crate::board::milliseconds;
@@ -37,6 +37,11 @@ const SWEEP_AGAIN: Duration = Duration::from_secs(5);
 
 /// UDP's number.
 const UDP: u8 = 17;
+
+mod flows;
+mod places;
+
+use places::{devices_changed, monitor};
 
 /// What Services are programmed by.
 #[derive(Debug, Clone)]
@@ -235,41 +240,6 @@ impl Services {
         }
     }
 
-    /// Removes what is over from the table of flows, for ever; and what is cut at once.
-    async fn tend_flows(self: Arc<Self>) {
-        loop {
-            let begin = Instant::now();
-            let this = self.clone();
-            match spawn_blocking(move || this.sweep()).await {
-                Ok(Ok(swept)) => self.inner().swept = swept,
-                Ok(Err(error)) => tracing::warn!(%error, "the table of flows cannot be swept"),
-                Err(error) => tracing::error!(%error, "the table of flows was not swept"),
-            }
-            // A full table takes a while: no more than a twentieth of the time.
-            let pause = SWEEP_AGAIN.max(begin.elapsed() * 20);
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.changed.notified() => {}
-            }
-        }
-    }
-
-    fn sweep(&self) -> dataplane::Result<Swept> {
-        let (known, backends) = {
-            let inner = self.inner();
-            (inner.pruned, inner.cuts.living())
-        };
-        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-        flows.sweep(clock::since_boot_ns(), |key, flow| {
-            // Connections end by themselves; datagrams would go to a backend that is gone for as long as they come.
-            let is_cut = || match backends.get(&flow.port_id) {
-                Some(left) => !left.contains(&(flow.destination, flow.destination_port_be)),
-                None => known,
-            };
-            key.protocol == UDP && is_cut()
-        })
-    }
-
     fn told(&self, told: Result<State, SourceError>) {
         let begin = Instant::now();
         let mut inner = self.inner();
@@ -359,70 +329,6 @@ impl Services {
 }
 
 impl Inner {
-    /// Puts the programs in their places, in those of an earlier run or version.
-    fn attach(&mut self, setup: &Setup) -> dataplane::Result<()> {
-        match &setup.cgroup {
-            Some(cgroup) => self.dataplane.attach_sockets(cgroup)?,
-            None => self.dataplane.detach_sockets()?,
-        }
-        self.attached = true;
-        self.settle_packets(setup);
-        self.dataplane.earlier.remove()
-    }
-
-    /// Makes devices and the node's tables what they should be.
-    fn settle_packets(&mut self, setup: &Setup) {
-        if !self.attached {
-            return;
-        }
-        let mut families = Families::default();
-        for ip in self.index.services().flat_map(|it| &it.cluster_ips) {
-            families.v4 |= ip.is_ipv4();
-            families.v6 |= ip.is_ipv6();
-        }
-        let Self {
-            packets,
-            dataplane,
-            network,
-            ..
-        } = self;
-        packets.settle(dataplane, network, &setup.packets, families);
-        self.write_host_ports();
-    }
-
-    /// Writes the ports of pods at the node, and removes those that are gone.
-    fn write_host_ports(&mut self) {
-        let owner = |at: &Frontend| self.index.holder(at).map(str::to_owned);
-        let here = self.index.here();
-        let (tables, refused) = host_port::tables(self.packets.host_ports(), here, owner);
-        self.refused_host_ports = refused;
-        if tables == self.host_ports {
-            return;
-        }
-        let gone = self
-            .host_ports
-            .keys()
-            .filter(|key| !tables.contains_key(*key));
-        let mut ports: Vec<(PortKey, Option<PortTable>)> =
-            gone.map(|key| (key.clone(), None)).collect();
-        ports.extend(
-            tables
-                .iter()
-                .map(|(key, table)| (key.clone(), Some(table.clone()))),
-        );
-        self.host_ports = tables;
-        for ((key, _), outcome) in ports.iter().zip(self.tables.change(&ports)) {
-            if let Err(error) = outcome {
-                tracing::warn!(port = key, %error, "port of a pod at the node cannot be programmed");
-                self.refused_host_ports.push(format!("{key}: {error}"));
-                // Tried again at the next look.
-                self.host_ports.remove(key);
-            }
-        }
-        self.cuts
-            .written_beside(host_port::PREFIX, self.host_ports.keys(), &self.tables);
-    }
-
     /// Takes in where the node is by now.
     fn place(&mut self, setup: &Setup) {
         let node = self.index.node(&setup.node_name).cloned();
@@ -489,47 +395,6 @@ impl Inner {
             Err(error) => tracing::warn!(%error, "addresses of Services that are gone stay"),
         }
     }
-
-    /// Checks that the programs really run where they should.
-    fn verify(&mut self, cgroup: Option<&Path>) {
-        let Some(cgroup) = cgroup.filter(|_| self.attached) else {
-            return;
-        };
-        let found = match self.dataplane.ineffective_sockets(cgroup) {
-            Ok(missing) if missing.is_empty() => None,
-            Ok(missing) => Some(format!(
-                "socket programs that are not in force for {}: {}",
-                cgroup.display(),
-                missing.join(", ")
-            )),
-            Err(error) => Some(error.to_string()),
-        };
-        if found.is_some() && found != self.ineffective {
-            tracing::warn!(problem = found, "socket programs are not in force");
-            // Whoever removed them, they belong there.
-            if let Err(error) = self.dataplane.attach_sockets(cgroup) {
-                tracing::warn!(%error, "socket programs cannot be attached again");
-            }
-        }
-        self.ineffective = found;
-    }
-}
-
-/// Listens to devices; none if that cannot be: they are looked at all the same, only later.
-fn monitor() -> Option<LinkMonitor> {
-    Netns::current().and_then(|root| root.monitor_links()).ok()
-}
-
-/// Waits until something about devices may have changed; false when the listening has ended.
-async fn devices_changed(monitor: &mut Option<LinkMonitor>) -> bool {
-    let Some(monitor) = monitor else {
-        sleep(LOOK_AGAIN).await;
-        return false;
-    };
-    let seen = monitor.next().await.is_some();
-    // They come in bursts, and what belongs to a device is set after it is there.
-    sleep(BURST).await;
-    seen
 }
 
 fn root() -> netlink::Result<Netlink> {

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use abi::Address;
+use abi::{Address, MaglevKey, MemberKey, SlotKey};
 use proptest::prelude::*;
 
 use super::*;

@@ -6,8 +6,10 @@
 
 mod count;
 mod flows;
+mod leave;
 mod maps;
 mod medium;
+mod open;
 mod path;
 mod scratch;
 mod select;

@@ -1,19 +1,17 @@
 //! The path of a packet: headers, flow, Service, backend, new addresses, way out.
 
-use abi::{Address, AffinityKey, Backend, Flow, Node, Service, Verdict};
+use abi::{Flow, Node, Verdict};
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
-use aya_ebpf::maps::lpm_trie::Key;
-use ebpf::choice::{Choice, Side, choice};
 use ebpf::headers::{Fragment, Parsed, TcpFlags, parse};
 use ebpf::icmp::About;
-use ebpf::{hash, rewrite};
+use ebpf::rewrite;
 
 use super::flows;
-use super::maps::{CLUSTER, DEVICES, FLOWS, FRAGMENTS, NODE, PODS, SERVICES, SOURCES};
+use super::maps::{FLOWS, FRAGMENTS, NODE, PODS, SERVICES};
 use super::medium::{Kind, Medium, way};
+use super::open::open;
 use super::scratch::{Scratch, forget_how, scratch};
-use super::select;
 
 /// Where a packet came in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,10 +41,10 @@ pub enum Action {
     ToTc,
 }
 
-type Ended = (Verdict, Action);
+pub type Ended = (Verdict, Action);
 
-const OTHER: Ended = (Verdict::PacketOther, Action::Pass);
-const MALFORMED: Ended = (Verdict::PacketMalformed, Action::Drop);
+pub const OTHER: Ended = (Verdict::PacketOther, Action::Pass);
+pub const MALFORMED: Ended = (Verdict::PacketMalformed, Action::Drop);
 
 /// A packet that comes in.
 #[inline(always)]
@@ -112,50 +110,10 @@ fn clear_answers(it: &mut Scratch) {
     }
 }
 
-/// A packet that the node itself sends: of a backend that is the node.
-#[inline(always)]
-pub fn leave<M: Medium>(medium: &mut M) -> Ended {
-    let Some(it) = scratch() else { return OTHER };
-    match parse(medium) {
-        Parsed::Ip(headers) => forget_how(&mut it.headers, headers),
-        _ => return OTHER,
-    }
-    if it.headers.is_icmp() {
-        let Some(about) = About::of(medium, &it.headers) else {
-            return OTHER;
-        };
-        forget_how(&mut it.about, about);
-        it.key = it.about.key();
-        // What is not for the packet's own destination would have to go elsewhere.
-        if !flow(it) || it.flow.destination != it.headers.destination {
-            return OTHER;
-        }
-        return match it.about.translate(medium, &it.headers, &it.flow) {
-            Ok(()) => (Verdict::PacketError, Action::Pass),
-            Err(_) => MALFORMED,
-        };
-    }
-    if !it.headers.has_ports() || ports(medium, it).is_err() {
-        return OTHER;
-    }
-    let flags = TcpFlags::of(medium, &it.headers);
-    let is_reply = known(it, flags)
-        && it.flow.flags & Flow::FORWARD == 0
-        && it.flow.destination == it.headers.destination;
-    if !is_reply {
-        return OTHER;
-    }
-    let ports = (it.key.source_port_be, it.key.destination_port_be);
-    match rewrite::packet(medium, &it.headers, ports, &it.flow) {
-        Ok(()) => (Verdict::PacketReply, Action::Pass),
-        Err(_) => MALFORMED,
-    }
-}
-
 /// The flow of a packet, which it keeps alive; none for a packet that opens a new one in place
 /// of one that either side has ended.
 #[inline(always)]
-fn known(it: &mut Scratch, flags: TcpFlags) -> bool {
+pub fn known(it: &mut Scratch, flags: TcpFlags) -> bool {
     let Some(there) = FLOWS.get_ptr_mut(&it.key) else {
         return false;
     };
@@ -181,7 +139,7 @@ fn known(it: &mut Scratch, flags: TcpFlags) -> bool {
 
 /// The flow of a key, if there is one.
 #[inline(always)]
-fn flow(it: &mut Scratch) -> bool {
+pub fn flow(it: &mut Scratch) -> bool {
     match FLOWS.get_ptr(&it.key) {
         Some(there) => {
             // SAFETY: the entry stays readable until the program ends.
@@ -194,7 +152,7 @@ fn flow(it: &mut Scratch) -> bool {
 
 /// Fills in the key, with the ports of a packet, which of its fragments only the first has.
 #[inline(always)]
-fn ports<M: Medium>(medium: &M, it: &mut Scratch) -> Result<(), Verdict> {
+pub fn ports<M: Medium>(medium: &M, it: &mut Scratch) -> Result<(), Verdict> {
     let headers = &it.headers;
     it.key = headers.key((0, 0));
     let id = match headers.fragment {
@@ -283,7 +241,7 @@ fn error<M: Medium>(medium: &mut M, it: &mut Scratch) -> Ended {
 
 /// A packet of no Service: from a pod straight to another of this node, past the host's stack.
 #[inline(always)]
-fn straight<M: Medium>(medium: &mut M, it: &mut Scratch, place: Place) -> Ended {
+pub fn straight<M: Medium>(medium: &mut M, it: &mut Scratch, place: Place) -> Ended {
     if place == Place::Pod && it.headers.ttl > 1 {
         // SAFETY: read at once.
         if let Some(pod) = unsafe { PODS.get(&it.headers.destination) } {
@@ -327,138 +285,22 @@ fn service(it: &mut Scratch) -> bool {
 
 /// What the node refuses, it answers; else it is dropped.
 #[inline(always)]
-fn refuse(verdict: Verdict) -> Ended {
+pub fn refuse(verdict: Verdict) -> Ended {
     match NODE.get(0) {
         Some(node) if node.flags & Node::REFUSES != 0 => (verdict, Action::Refuse),
         _ => (verdict, Action::Drop),
     }
 }
 
-/// The first packet of a flow.
-#[inline(always)]
-fn open<M: Medium>(medium: &mut M, it: &mut Scratch, flags: TcpFlags, place: Place) -> Ended {
-    let inside = place == Place::Pod || CLUSTER.get(Key::new(128, it.key.source)).is_some();
-    if it.service.flags & Service::CHECK_SOURCE != 0 {
-        let range = abi::SourceRange {
-            port_id: it.service.port_id,
-            address: it.key.source,
-        };
-        if SOURCES.get(Key::new(160, range)).is_none() {
-            return (Verdict::PacketNotAllowed, Action::Drop);
-        }
-    }
-    let side = if inside { Side::Inside } else { Side::Outside };
-    let backend = match choice(&it.service, side) {
-        Choice::Of { set, count } => backend(it, side, set, count),
-        Choice::Reject => return refuse(Verdict::PacketRejected),
-        Choice::Drop => return (Verdict::PacketDropped, Action::Drop),
-        Choice::Pass => return straight(medium, it, place),
-    };
-    let Some(backend) = backend else {
-        return (Verdict::BackendMissing, Action::Drop);
-    };
-    let client = it.key.source;
-    way(medium, it, client, backend.address);
-    if !passable(medium, it) {
-        return (Verdict::PacketToTc, Action::ToTc);
-    }
-    if it.way.kind == Kind::None {
-        // No flow: what its packets are to be depends on the way they take once there is one.
-        return (Verdict::PacketNoRoute, Action::Drop);
-    }
-    it.flow.source = client;
-    it.flow.destination = backend.address;
-    it.flow.source_port_be = it.key.source_port_be;
-    it.flow.destination_port_be = backend.port_be;
-    it.flow.flags = Flow::FORWARD | flags.ends();
-    // SAFETY: reads time alone.
-    it.flow.last_ns = unsafe { bpf_ktime_get_boot_ns() };
-    it.flow.port_id = it.service.port_id;
-    it.flow.pad = 0;
-    it.reply.source = it.key.destination;
-    it.reply.destination = client;
-    it.reply.source_port_be = it.key.destination_port_be;
-    it.reply.destination_port_be = it.key.source_port_be;
-    it.reply.flags = 0;
-    it.reply.last_ns = 0;
-    it.reply.port_id = it.service.port_id;
-    it.reply.pad = 0;
-    // The answer has to come back through here: from a pod behind a routed port and from the
-    // node it does, from others only if it is sent to the node or by way of it.
-    let comes_back = match it.way.kind {
-        Kind::Device | Kind::Ask | Kind::TooBig => {
-            place == Place::Pod && it.way.device != medium.device()
-        }
-        _ => true,
-    };
-    let asks_outside = !inside && it.service.flags & Service::KEEP_SOURCE == 0;
-    let keeps =
-        it.way.kind == Kind::Node || (comes_back && !asks_outside && backend.address != client);
-    let opened = if keeps {
-        flows::open_keeping(it)
-    } else {
-        Ok(false)
-    };
-    match opened {
-        Ok(true) => {}
-        Ok(false) => {
-            let Some(node) = NODE.get(0) else {
-                return (Verdict::PortsExhausted, Action::Drop);
-            };
-            it.flow.source = own_address(it, node);
-            if let Err(verdict) = flows::open_as_node(it, node) {
-                return (verdict, Action::Drop);
-            }
-        }
-        Err(verdict) => return (verdict, Action::Drop),
-    }
-    send(medium, it, Verdict::PacketOpened)
-}
-
-/// A backend for a client that has none.
-#[inline(always)]
-fn backend(it: &Scratch, side: Side, set: u32, count: u32) -> Option<Backend> {
-    let size = it.service.outside_maglev;
-    if side == Side::Outside && size != 0 && it.service.affinity_seconds == 0 {
-        return select::maglev(set, size, hash::flow(&it.key));
-    }
-    let client = AffinityKey {
-        client: it.key.source,
-        port_id: it.service.port_id,
-        pad: 0,
-    };
-    select::backend(&it.service, set, count, &client)
-}
-
-/// The node's address for packets that go this way.
-#[inline(always)]
-fn own_address(it: &Scratch, node: &Node) -> Address {
-    let v4 = it.headers.v4;
-    if matches!(it.way.kind, Kind::Device | Kind::Ask | Kind::TooBig) {
-        // SAFETY: read at once.
-        if let Some(own) = unsafe { DEVICES.get(it.way.device) } {
-            let own = if v4 { own.v4 } else { own.v6 };
-            if own != Address::default() {
-                return own;
-            }
-        }
-    }
-    if v4 {
-        node.addresses.v4
-    } else {
-        node.addresses.v6
-    }
-}
-
 /// Whether packets can be sent the way from this hook.
 #[inline(always)]
-fn passable<M: Medium>(medium: &M, it: &Scratch) -> bool {
+pub fn passable<M: Medium>(medium: &M, it: &Scratch) -> bool {
     M::SENDS_ANYWHERE || (it.way.kind == Kind::Device && it.way.device == medium.device())
 }
 
 /// Gives a packet of a flow its addresses, and sends it.
 #[inline(always)]
-fn send<M: Medium>(medium: &mut M, it: &mut Scratch, verdict: Verdict) -> Ended {
+pub fn send<M: Medium>(medium: &mut M, it: &mut Scratch, verdict: Verdict) -> Ended {
     if !passable(medium, it) {
         return (Verdict::PacketToTc, Action::ToTc);
     }
@@ -479,7 +321,7 @@ fn send<M: Medium>(medium: &mut M, it: &mut Scratch, verdict: Verdict) -> Ended 
 
 /// A packet that is larger than what its way takes. The kernel is to tell its sender, and does if
 /// it forwards a packet that still has its source: so it is given the backend's address alone, and
-/// the error, which is about that, is translated when it leaves ([`leave`]). What may be cut in
+/// the error, which is about that, is translated when it leaves ([`super::leave`]). What may be cut in
 /// pieces is dropped: they would get through with that source.
 #[inline(always)]
 fn too_big<M: Medium>(medium: &mut M, it: &mut Scratch) -> Ended {

@@ -16,6 +16,7 @@ use aya_ebpf::programs::TcContext;
 use ebpf::frame::{Checksum, Frame};
 
 use super::count::count;
+use super::leave::leave;
 use super::medium::Medium;
 use super::path::{self, Action, Place};
 
@@ -105,7 +106,7 @@ pub fn from_outside(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn to_device(ctx: TcContext) -> i32 {
     let mut skb = Skb { it: ctx.skb.skb };
-    let (verdict, action) = path::leave(&mut skb);
+    let (verdict, action) = leave(&mut skb);
     count(verdict);
     match action {
         Action::Drop => TC_ACT_SHOT,
