@@ -105,9 +105,8 @@ impl Directory {
             sleep(LOOK_AGAIN).await;
             return;
         };
-        let is_calm = self.changed.is_none_or(|at| at.elapsed() > CALM);
-        let settle = if is_calm { SETTLE_FIRST } else { SETTLE };
         let mut limit = LOOK_AGAIN;
+        let mut settle = SETTLE;
         let mut first = None;
         let (mut replaced, mut lost) = (false, false);
         while let Ok(Ok(mut ready)) = timeout(limit, watch.readable.readable()).await {
@@ -120,6 +119,9 @@ impl Directory {
                 replaced |= event.mask.intersects(gone);
                 lost |= event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
                 self.told.extend(event.name);
+            }
+            if first.is_none() && self.changed.is_none_or(|at| at.elapsed() > CALM) {
+                settle = SETTLE_FIRST;
             }
             limit = settle;
             if first.get_or_insert_with(Instant::now).elapsed() > SETTLE_LIMIT {
