@@ -106,7 +106,7 @@ fn connections_size(arguments: &Arguments) -> connections::Size {
     let (services, rounds, millis) = if arguments.quick {
         (vec![1, 1000], 5, 300)
     } else {
-        (vec![1, 1000, 10_000, 50_000], 15, 1000)
+        (vec![1, 1000, 10_000, 50_000], 40, 250)
     };
     connections::Size {
         services: arguments.services.clone().unwrap_or(services),
