@@ -41,13 +41,13 @@ try "demonstration" timeout --kill-after=10 300 cargo run --quiet -p tests --bin
 # Under emulation a scenario takes ten seconds and more: here vswitchd killed under each strategy, the other scenarios
 # with the one that "auto" takes, the module reloaded, and Services; the rest in make test-vm. Not "rename" on the kernel
 # datapath, whose trials take a minute each there.
-try "VM 6.12: netlink, and the kernel datapath" rig/suites-in-vm.sh 6.12 1800 netlink:kernel \
+try "VM 6.12: netlink, and the kernel datapath" rig/suites-in-vm.sh 6.12 2400 netlink:kernel \
     tests:scenarios:"s02_sigkill::kernel --skip bond --skip rename" \
     tests:scenarios:"kernel::bond --skip s01_churn --skip s02_killed_again --skip s05_daemon_killed" \
     tests:services:"every_backend a_client addresses_policies a_bad_document uninstall a_pod_whose policy_local nobody_there xdp_gives" \
     dataplane:verifier: || true
 try "VM 6.12: the module unloaded and loaded again" rig/suite.sh --vm 6.12 --limit 900 reload --skip rename || true
-try "VM 6.1: netlink, and Services" rig/suites-in-vm.sh 6.1 900 netlink:kernel \
+try "VM 6.1: netlink, and Services" rig/suites-in-vm.sh 6.1 1500 netlink:kernel \
     tests:services:"every_backend outside::a_client policy_local nobody_there uninstall" \
     dataplane:verifier: || true
 finish
