@@ -9,8 +9,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use crate::services::object::{Id, Object};
@@ -18,9 +16,6 @@ use crate::services::source::{Problem, State, manifest};
 
 /// A file that nobody has told of is read once it has not changed for so long: it may be half written.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// How many files are worth another thread that reads them.
-const SHARE: usize = 64;
 
 /// What tells one content of a file from another without reading it.
 type Stamp = (SystemTime, u64, u64);
@@ -34,9 +29,6 @@ struct Known {
     /// What is wrong with it now.
     problem: Option<Problem>,
 }
-
-/// A file that is to be read, and what came of it.
-type Read = (Arc<Path>, Stamp, Result<Vec<Arc<Object>>, Problem>);
 
 /// The files of a directory.
 #[derive(Debug)]
@@ -154,10 +146,12 @@ impl Files {
         problems
     }
 
-    /// Reads files, and puts what is in them in place of what was.
+    /// Reads files, and puts what is in them in place of what was. One after the other: two threads that make as many
+    /// small strings as this wait for each other in musl's allocator, and take longer together than one.
     fn read(&mut self, files: Vec<(PathBuf, Stamp)>) {
-        for (path, stamp, parsed) in read_all(files) {
-            let (objects, problem) = match parsed {
+        for (path, stamp) in files {
+            let path: Arc<Path> = path.into();
+            let (objects, problem) = match read(&path) {
                 Ok(objects) => (objects, None),
                 Err(problem) => {
                     let known = self.files.get(&path);
@@ -208,29 +202,6 @@ impl Files {
             self.touched.insert(id);
         }
     }
-}
-
-/// Reads files, many of them on all processors.
-fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<Read> {
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let threads = processors.min(files.len() / SHARE).max(1);
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        // Not divided beforehand: files differ, and so do processors that others use too.
-        while let Some((path, stamp)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((Arc::from(&**path), *stamp, read(path)));
-        }
-        done
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            all.extend(other.join().expect("reading a manifest does not panic"));
-        }
-        all
-    })
 }
 
 fn read(path: &Path) -> Result<Vec<Arc<Object>>, Problem> {

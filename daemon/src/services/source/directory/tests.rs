@@ -153,7 +153,7 @@ async fn the_second_counts_once_the_first_is_gone() {
 }
 
 #[tokio::test]
-async fn many_files_are_read_at_once_and_each_counts() {
+async fn a_bad_file_among_many_is_told_and_the_others_count() {
     let directory = tempfile::tempdir().unwrap();
     for number in 0..500 {
         let path = directory.path().join(format!("{number:03}.yaml"));
