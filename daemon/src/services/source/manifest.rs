@@ -5,7 +5,6 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::plain;
 use crate::services::error::Invalid;
 use crate::services::object::Object;
 
@@ -64,8 +63,6 @@ fn documents(text: &str, is_json: bool) -> Vec<&str> {
 fn value(document: &str, is_json: bool) -> Result<Value, String> {
     if is_json {
         serde_json::from_str(document).map_err(|error| error.to_string())
-    } else if let Some(plain) = plain::parse(document) {
-        Ok(plain)
     } else {
         let parsed = serde_saphyr::from_str(document);
         // The first line says it; the others draw it.

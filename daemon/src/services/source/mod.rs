@@ -2,7 +2,6 @@
 
 mod directory;
 mod manifest;
-mod plain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
