@@ -24,13 +24,8 @@ pub struct Backend {
     pub address: Address,
     /// Its port.
     pub port_be: u16,
-    /// Flags, of the constants below.
-    pub flags: u16,
-}
-
-impl Backend {
-    /// The address is one of the node itself.
-    pub const OF_NODE: u16 = 1;
+    /// Zero.
+    pub pad: u16,
 }
 
 /// Key of [`crate::names::MEMBERS`]: that a set has a backend, for sets with affinity.

@@ -20,6 +20,21 @@ pub struct FlowKey {
     pub pad: [u8; 3],
 }
 
+impl FlowKey {
+    /// The key of packets that go the other way between the same ends.
+    #[inline(always)]
+    pub const fn reversed(&self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port_be: self.destination_port_be,
+            destination_port_be: self.source_port_be,
+            protocol: self.protocol,
+            pad: [0; 3],
+        }
+    }
+}
+
 /// Value of [`crate::names::FLOWS`]: what the packets of that direction become. A flow has two
 /// entries, each of which tells the key of the other: [`Flow::other`].
 #[repr(C)]

@@ -62,7 +62,7 @@ plain! {
     FragmentPorts: 4,
     DeviceAddresses: 32,
     Node: 40,
-    Pod: 20,
+    Pod: 16,
     SourceRange: 20,
     MaglevKey: 8,
     MaglevPart: 512,

@@ -42,8 +42,6 @@ pub struct DeviceAddresses {
 pub struct Pod {
     /// Index of the host end.
     pub device: u32,
-    /// The largest packet it takes, in bytes.
-    pub mtu: u32,
     /// MAC address of the pod's end.
     pub mac: [u8; 6],
     /// MAC address of the host end.

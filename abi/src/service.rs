@@ -52,8 +52,6 @@ impl Service {
     pub const OUTSIDE_DROP: u32 = 1 << 3;
     /// Packets from outside keep their source address.
     pub const KEEP_SOURCE: u32 = 1 << 4;
-    /// The address is one of the node itself: a port without an entry is the node's own.
-    pub const NODE_ADDRESS: u32 = 1 << 5;
     /// Only clients within [`crate::names::SOURCES`] are served.
-    pub const CHECK_SOURCE: u32 = 1 << 6;
+    pub const CHECK_SOURCE: u32 = 1 << 5;
 }

@@ -20,6 +20,7 @@ use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, XdpMode};
 
 use crate::error::{Error, Result};
 use crate::loader::{Dataplane, io_error};
+use crate::pins::remove;
 use crate::sys;
 
 /// A device of the node.
@@ -208,13 +209,6 @@ pub fn remove_filters(device: &str) -> Vec<&'static str> {
         }
     }
     removed
-}
-
-fn remove(pin: &Path) -> Result<()> {
-    match fs::remove_file(pin) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::path(pin)(error)),
-        _ => Ok(()),
-    }
 }
 
 fn attach(

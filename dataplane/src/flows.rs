@@ -7,8 +7,8 @@ use abi::{Flow, FlowKey, lifetime_ns, names};
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
 
-use crate::error::{Error, Result};
-use crate::maps::{gone, of};
+use crate::error::Result;
+use crate::maps::{gone, of, take};
 
 /// The table of flows.
 pub struct Flows {
@@ -32,11 +32,8 @@ pub struct Swept {
 
 impl Flows {
     pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self> {
-        let map = ebpf
-            .take_map(names::FLOWS)
-            .ok_or(Error::Missing(names::FLOWS))?;
         Ok(Self {
-            flows: map.try_into().map_err(of(names::FLOWS))?,
+            flows: take!(ebpf, names::FLOWS),
         })
     }
 
@@ -63,15 +60,6 @@ impl Flows {
             kept,
             removed: over.iter().filter(|key| is_forward(&all, key)).count(),
         })
-    }
-
-    /// All entries.
-    ///
-    /// # Errors
-    /// When the map cannot be read.
-    pub fn all(&self) -> Result<Map<FlowKey, Flow>> {
-        let all: std::result::Result<Map<_, _>, _> = self.flows.iter().collect();
-        all.map_err(of(names::FLOWS))
     }
 }
 

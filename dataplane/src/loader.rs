@@ -15,7 +15,7 @@ use crate::flows::Flows;
 use crate::maps::Maps;
 use crate::migrate::{self, Earlier, Layout};
 use crate::node::NodeTables;
-use crate::pins::Pins;
+use crate::pins::{Pins, remove};
 use crate::sys;
 
 /// The object, as the build made it.
@@ -125,13 +125,7 @@ impl Dataplane {
     /// When a pin cannot be removed.
     pub fn detach_sockets(&self) -> Result<()> {
         for name in names::SOCKET_PROGRAMS {
-            let pin = self.pins.link(name);
-            match std::fs::remove_file(&pin) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::path(pin)(error));
-                }
-                _ => {}
-            }
+            remove(&self.pins.link(name))?;
         }
         Ok(())
     }

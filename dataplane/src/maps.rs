@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use abi::{
     Backend, Frontend, MaglevKey, MaglevPart, MemberKey, SOURCE_RANGE_BITS, Service, SlotKey,
-    SocketKey, SocketOrigin, SourceRange, Verdict, names,
+    SourceRange, Verdict, names,
 };
 use aya::Ebpf;
 use aya::maps::lpm_trie::{Key, LpmTrie};
@@ -20,7 +20,6 @@ pub struct Maps {
     members: HashMap<MapData, MemberKey, u32>,
     maglev: HashMap<MapData, MaglevKey, MaglevPart>,
     sources: LpmTrie<MapData, SourceRange, u32>,
-    sockets: HashMap<MapData, SocketKey, SocketOrigin>,
     verdicts: PerCpuArray<MapData, u64>,
 }
 
@@ -40,11 +39,12 @@ macro_rules! take {
     ($ebpf:expr, $name:expr) => {
         $ebpf
             .take_map($name)
-            .ok_or(Error::Missing($name))?
+            .ok_or($crate::Error::Missing($name))?
             .try_into()
-            .map_err(of($name))?
+            .map_err($crate::maps::of($name))?
     };
 }
+pub(crate) use take;
 
 impl Maps {
     pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Self> {
@@ -54,7 +54,6 @@ impl Maps {
             members: take!(ebpf, names::MEMBERS),
             maglev: take!(ebpf, names::MAGLEV),
             sources: take!(ebpf, names::SOURCES),
-            sockets: take!(ebpf, names::SOCKETS),
             verdicts: take!(ebpf, names::VERDICTS),
         })
     }
@@ -80,15 +79,6 @@ impl Maps {
             maglev: maglev.map_err(of(names::MAGLEV))?,
             sources: sources.map_err(of(names::SOURCES))?,
         })
-    }
-
-    /// The sockets that were given a backend, with what they asked for.
-    ///
-    /// # Errors
-    /// When the map cannot be read.
-    pub fn sockets(&self) -> Result<Vec<(SocketKey, SocketOrigin)>> {
-        let all: std::result::Result<Vec<_>, _> = self.sockets.iter().collect();
-        all.map_err(of(names::SOCKETS))
     }
 
     /// How often each verdict was given, over all CPUs.

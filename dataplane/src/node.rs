@@ -7,8 +7,8 @@ use aya::Ebpf;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, MapData};
 
-use crate::error::{Error, Result};
-use crate::maps::{gone, of};
+use crate::error::Result;
+use crate::maps::{gone, of, take};
 
 /// What the node's tables should hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,16 +45,6 @@ impl std::fmt::Debug for NodeTables {
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
-}
-
-macro_rules! take {
-    ($ebpf:expr, $name:expr) => {
-        $ebpf
-            .take_map($name)
-            .ok_or(Error::Missing($name))?
-            .try_into()
-            .map_err(of($name))?
-    };
 }
 
 impl NodeTables {

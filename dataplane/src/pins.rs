@@ -11,6 +11,14 @@ use crate::error::{Error, Result};
 /// Magic number of a BPF file system (`BPF_FS_MAGIC`).
 const BPF_FS: FsType = FsType(0xcafe_4a11);
 
+/// Removes a pin; one that is not there is none.
+pub(crate) fn remove(pin: &Path) -> Result<()> {
+    match fs::remove_file(pin) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::path(pin)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// The directory of this ABI version's pins.
 #[derive(Debug, Clone)]
 pub struct Pins {

@@ -48,14 +48,7 @@ impl About {
     /// The key of the flow in the direction in which the error goes: against the packet's.
     #[inline(always)]
     pub fn key(&self) -> FlowKey {
-        FlowKey {
-            source: self.inner.destination,
-            destination: self.inner.source,
-            source_port_be: self.ports.1,
-            destination_port_be: self.ports.0,
-            protocol: self.inner.protocol,
-            pad: [0; 3],
-        }
+        self.inner.key(self.ports).reversed()
     }
 
     /// Gives an error the addresses that a packet of `flow` gets, inside and out. A router on

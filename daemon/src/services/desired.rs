@@ -244,9 +244,6 @@ fn target(origin: Origin, service: &Service, anybody: bool) -> Target {
     if outside == EXTERNAL && service.external_local {
         flags |= Flags::KEEP_SOURCE;
     }
-    if origin == Origin::NodePort {
-        flags |= Flags::NODE_ADDRESS;
-    }
     if origin == Origin::LoadBalancer && !service.source_ranges.is_empty() {
         flags |= Flags::CHECK_SOURCE;
     }
@@ -301,7 +298,7 @@ impl Choice {
                     near: &dyn Fn(&Listening<'_>) -> bool| {
             let of = |wanted: &dyn Fn(&Listening<'_>) -> bool| -> BTreeSet<Backend> {
                 let wanted = endpoints.iter().filter(|it| filter(it) && wanted(it));
-                wanted.map(|it| backend(it, here)).collect()
+                wanted.map(backend).collect()
             };
             let ready = of(&|it| it.endpoint.ready && near(it));
             if ready.is_empty() {
@@ -322,12 +319,11 @@ impl Choice {
     }
 }
 
-fn backend(it: &Listening<'_>, here: &Here) -> Backend {
-    let is_node = here.addresses.contains(&it.endpoint.address);
+fn backend(it: &Listening<'_>) -> Backend {
     Backend {
         address: it.endpoint.address.into(),
         port_be: it.port.to_be(),
-        flags: if is_node { Backend::OF_NODE } else { 0 },
+        pad: 0,
     }
 }
 

@@ -171,7 +171,7 @@ fn backend(n: u8) -> Backend {
     Backend {
         address: address(&format!("10.1.0.{n}")),
         port_be: 8080_u16.to_be(),
-        flags: 0,
+        pad: 0,
     }
 }
 

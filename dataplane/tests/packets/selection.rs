@@ -140,7 +140,7 @@ fn over(rig: &mut Rig, it: Family) -> Result<()> {
     let backend = |address: IpAddr| Backend {
         address: address.into(),
         port_be: 8080_u16.to_be(),
-        flags: 0,
+        pad: 0,
     };
     let long = u64::from(service.affinity_seconds) * 1_000_000_000;
     let rows = [

@@ -40,30 +40,29 @@ fn rows() -> Vec<Row> {
     let (vip1, vip2): (AddressOf, AddressOf) = (|f| f.vip(1), |f| f.vip(2));
     let (web, far): (AddressOf, AddressOf) = (Family::web, Family::far);
     let node: AddressOf = Family::node;
-    let own = Service::NODE_ADDRESS;
     let mut rows = vec![
         row(
             "web",
             TCP,
-            &[(vip1, 80, 0), (node, 30_080, own), (|f| f.lb(1), 80, 0)],
+            &[(vip1, 80, 0), (node, 30_080, 0), (|f| f.lb(1), 80, 0)],
             &[(web, 8080)],
         ),
         row(
             "dns",
             UDP,
-            &[(vip1, 53, 0), (node, 30_053, own)],
+            &[(vip1, 53, 0), (node, 30_053, 0)],
             &[(web, 5353)],
         ),
         row(
             "far",
             TCP,
-            &[(vip2, 80, 0), (node, 30_090, own)],
+            &[(vip2, 80, 0), (node, 30_090, 0)],
             &[(far, 8080)],
         ),
         row(
             "far-dns",
             UDP,
-            &[(vip2, 53, 0), (node, 30_054, own)],
+            &[(vip2, 53, 0), (node, 30_054, 0)],
             &[(far, 5353)],
         ),
         row(
@@ -164,11 +163,7 @@ fn backends(of: &[(AddressOf, u16)]) -> Vec<Backend> {
     all.map(|(family, (address, port))| Backend {
         address: address(*family).into(),
         port_be: port.to_be(),
-        flags: if address(*family) == family.node() {
-            Backend::OF_NODE
-        } else {
-            0
-        },
+        pad: 0,
     })
     .collect()
 }
@@ -179,7 +174,7 @@ pub fn consistent(family: Family) -> Vec<Backend> {
         .map(|n| Backend {
             address: family.far_pod(n).into(),
             port_be: 8080_u16.to_be(),
-            flags: 0,
+            pad: 0,
         })
         .collect()
 }

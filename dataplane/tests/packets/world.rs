@@ -166,7 +166,6 @@ pub fn scene(lan: u32, wan: u32, port: u32) -> Scene {
     let [v4, v6] = FAMILIES;
     let pod = |mac| Pod {
         device: port,
-        mtu: 1500,
         mac,
         host_mac: PORT,
     };

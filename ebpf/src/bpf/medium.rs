@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use abi::Address;
+use abi::{Address, Pod};
 use aya_ebpf::bindings::bpf_fib_lookup;
 use aya_ebpf::helpers::bpf_fib_lookup as fib_lookup;
 use ebpf::frame::Frame;
@@ -39,6 +39,24 @@ pub struct Way {
     pub macs: [u8; 12],
 }
 
+impl Way {
+    /// Makes it the one to a pod of this node.
+    #[inline(always)]
+    pub fn lead_to(&mut self, pod: &Pod) {
+        self.kind = Kind::Pod;
+        self.device = pod.device;
+        self.macs = macs(pod.mac, pod.host_mac);
+    }
+}
+
+/// MAC addresses as they begin a frame: destination first.
+#[inline(always)]
+fn macs(d: [u8; 6], s: [u8; 6]) -> [u8; 12] {
+    [
+        d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5],
+    ]
+}
+
 /// A packet at a hook.
 pub trait Medium: Frame {
     /// Whether packets can be given to other devices than their own, and to the stack as
@@ -67,12 +85,7 @@ pub fn way<M: Medium>(medium: &M, scratch: &mut Scratch, from: Address, to: Addr
     let way = &mut scratch.way;
     // SAFETY: read at once.
     if let Some(pod) = unsafe { PODS.get(&to) } {
-        let (d, s) = (pod.mac, pod.host_mac);
-        way.kind = Kind::Pod;
-        way.device = pod.device;
-        way.macs = [
-            d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5],
-        ];
+        way.lead_to(pod);
         return;
     }
     let it = &mut scratch.fib;
@@ -100,10 +113,7 @@ pub fn way<M: Medium>(medium: &M, scratch: &mut Scratch, from: Address, to: Addr
         _ => Kind::None,
     };
     way.device = it.ifindex;
-    let (d, s) = (it.dmac, it.smac);
-    way.macs = [
-        d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5],
-    ];
+    way.macs = macs(it.dmac, it.smac);
 }
 
 /// What bpf_fib_lookup answers, of those that are told apart (`BPF_FIB_LKUP_RET_…`).

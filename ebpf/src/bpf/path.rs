@@ -88,12 +88,7 @@ pub fn enter<M: Medium>(medium: &mut M, place: Place) -> Ended {
 /// so that goes if it is over. One that is not over keeps them.
 #[inline(always)]
 fn clear_answers(it: &mut Scratch) {
-    it.back.source = it.key.destination;
-    it.back.destination = it.key.source;
-    it.back.source_port_be = it.key.destination_port_be;
-    it.back.destination_port_be = it.key.source_port_be;
-    it.back.protocol = it.key.protocol;
-    it.back.pad = [0; 3];
+    it.back = it.key.reversed();
     let Some(there) = FLOWS.get_ptr(&it.back) else {
         return;
     };
@@ -245,12 +240,7 @@ pub fn straight<M: Medium>(medium: &mut M, it: &mut Scratch, place: Place) -> En
     if place == Place::Pod && it.headers.ttl > 1 {
         // SAFETY: read at once.
         if let Some(pod) = unsafe { PODS.get(&it.headers.destination) } {
-            it.way.kind = Kind::Pod;
-            it.way.device = pod.device;
-            let (d, s) = (pod.mac, pod.host_mac);
-            it.way.macs = [
-                d[0], d[1], d[2], d[3], d[4], d[5], s[0], s[1], s[2], s[3], s[4], s[5],
-            ];
+            it.way.lead_to(pod);
             return give(medium, it, Verdict::PacketLocal);
         }
     }

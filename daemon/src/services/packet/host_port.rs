@@ -68,7 +68,7 @@ fn host_port(pod: &str, record: &Attachment, mapping: &Value) -> Option<HostPort
             .map(|address| Backend {
                 address: address.address.ip().into(),
                 port_be: container_port.to_be(),
-                flags: 0,
+                pad: 0,
             })
             .collect(),
     })
@@ -85,7 +85,7 @@ pub fn tables(
     let mut refused = Vec::new();
     for port in ports {
         let target = Target {
-            flags: Flags::KEEP_SOURCE | Flags::NODE_ADDRESS,
+            flags: Flags::KEEP_SOURCE,
             ..Target::default()
         };
         let number = format!("{}/{}", port.port, port.protocol.as_str());
@@ -142,7 +142,7 @@ mod tests {
             backends: vec![Backend {
                 address: "10.88.0.2".parse::<IpAddr>().unwrap().into(),
                 port_be: 80_u16.to_be(),
-                flags: 0,
+                pad: 0,
             }],
         }
     }

@@ -101,7 +101,6 @@ pub fn scene(network: &Network, cluster: &[IpNetwork], ports: (u16, u16), refuse
         }
         let pod = Pod {
             device: link.index,
-            mtu: link.mtu,
             mac: mac.octets(),
             host_mac: host_mac.octets(),
         };
